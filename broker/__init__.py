@@ -1,0 +1,1 @@
+"""The exchange: accept, relay, hand over."""

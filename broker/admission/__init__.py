@@ -1,0 +1,1 @@
+"""Pure. May this message enter, and where may it go?"""

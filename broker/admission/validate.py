@@ -1,0 +1,145 @@
+"""Is this a message that we know, and does it say the truth about itself?"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from broker.admission import strict_json
+from broker.errors import Code, DocumentError, FieldProblem, PermissionDeniedError, SignatureError
+from broker.model import (
+    Address,
+    AgencyRef,
+    Json,
+    Message,
+    MessageId,
+    SignatureClaims,
+    SignedPosting,
+)
+from schemas.loader import SchemaSet
+from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
+
+MAX_LIFE: Final = timedelta(days=5 * 366)
+"""INTERPOL's rules keep data five years at most before a new decision (SG-08)."""
+MAX_REVIEW: Final = timedelta(days=3 * 366)
+"""Europol reviews at least every three years (SG-08)."""
+MAX_AHEAD: Final = timedelta(minutes=10)
+"""An agency's clock may be wrong by so much and no more."""
+MAX_PROBLEMS: Final = 50
+"""Enough to mend a message in one go; more is a wrong schema, not a wrong message."""
+
+
+def validate(signed: SignedPosting, schemas: SchemaSet, *, now: datetime) -> Message:
+    """Turn signed bytes into a message.
+
+    Args:
+        signed: Bytes that the calling agency wrote.
+        schemas: The published schemas.
+        now: The gateway's time, aware.
+
+    Raises:
+        DocumentError: Not strict JSON, an unknown kind or version, every schema violation
+            up to 50, or impossible times.
+        PermissionDeniedError: ``from`` is not the caller.
+        SignatureError: The signature's claims are not the body's.
+    """
+    document = strict_json.parse(signed.body)
+    kind, version = _schema_of(document, schemas)
+    violations = schemas.violations(document, kind=kind, version=version, limit=MAX_PROBLEMS)
+    if violations:
+        raise DocumentError(
+            Code.SCHEMA_VIOLATION,
+            problems=[FieldProblem(pointer=v.pointer, code=v.keyword) for v in violations],
+        )
+    message = _message(signed, document)
+    if message.sender != signed.sender:
+        raise PermissionDeniedError(Code.SENDER_FOREIGN, problems=_at("/from", "sender-foreign"))
+    _check_claims(message, signed.claims)
+    _check_times(message, document, now)
+    return message
+
+
+def _schema_of(document: dict[str, Json], schemas: SchemaSet) -> tuple[str, str]:
+    kind, version = document.get("kind"), document.get("version")
+    if not isinstance(kind, str) or not schemas.versions(kind):
+        raise DocumentError(Code.KIND_UNKNOWN, problems=_at("/kind", "kind-unknown"))
+    if not isinstance(version, str) or not schemas.knows(kind, version):
+        raise DocumentError(Code.VERSION_UNKNOWN, problems=_at("/version", "version-unknown"))
+    return kind, version
+
+
+def _message(signed: SignedPosting, document: dict[str, Json]) -> Message:
+    """Read what the schema has proved to be there; no member is checked a second time."""
+    origin, handling = _object(document["from"]), _object(document["handling"])
+    created, expires = str(document["created"]), str(document["expires"])
+    return Message(
+        body=signed.body,
+        signature=signed.signature,
+        id=MessageId(str(document["id"])),
+        kind=Kind(str(document["kind"])),
+        version=str(document["version"]),
+        sender=AgencyRef(country=Country(str(origin["country"])), agency=str(origin["agency"])),
+        to=_address(_object(document["to"])),
+        created=_time(created, "/created"),
+        created_text=created,
+        expires=_time(expires, "/expires"),
+        expires_text=expires,
+        urgency=Urgency(str(document["urgency"])),
+        handling=HandlingCode(str(handling["code"])),
+    )
+
+
+def _address(to: dict[str, Json]) -> Address:
+    countries = to.get("countries")
+    compartment, channel = to.get("compartment"), to.get("channel")
+    return Address(
+        countries=tuple(Country(str(c)) for c in countries) if isinstance(countries, list) else (),
+        compartment=None if compartment is None else Compartment(str(compartment)),
+        channel=None if channel is None else str(channel),
+    )
+
+
+def _check_claims(message: Message, claims: SignatureClaims) -> None:
+    schema = f"{message.kind}/{message.version}"
+    if (claims.message_id, claims.origin, claims.schema) != (
+        message.id,
+        str(message.sender),
+        schema,
+    ):
+        raise SignatureError(Code.SIGNATURE_MISMATCH)
+
+
+def _check_times(message: Message, document: dict[str, Json], now: datetime) -> None:
+    if message.expires <= now:
+        raise DocumentError(Code.MESSAGE_EXPIRED, problems=_at("/expires", "message-expired"))
+    problems: list[FieldProblem] = []
+    if message.created > now + MAX_AHEAD:
+        problems += _at("/created", "in-the-future")
+    if not message.created < message.expires <= message.created + MAX_LIFE:
+        problems += _at("/expires", "outside-its-limit")
+    for name, limit in (("review_by", MAX_REVIEW), ("reply_by", MAX_LIFE)):
+        text = document.get(name)
+        if text is None:
+            continue
+        moment = _time(str(text), f"/{name}")
+        if not message.created < moment <= message.created + limit:
+            problems += _at(f"/{name}", "outside-its-limit")
+    if problems:
+        raise DocumentError(Code.TIME_INVALID, problems=problems)
+
+
+def _time(text: str, pointer: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        # The schema's format lets through a leap second, which no datetime can hold.
+        raise DocumentError(Code.TIME_INVALID, problems=_at(pointer, "not-a-moment")) from None
+    return moment
+
+
+def _object(value: Json) -> dict[str, Json]:
+    if isinstance(value, dict):
+        return value
+    raise RuntimeError("a message is read before its schema was checked")
+
+
+def _at(pointer: str, code: str) -> list[FieldProblem]:
+    return [FieldProblem(pointer=pointer, code=code)]

@@ -1,0 +1,1 @@
+"""Edge. The country side: a client of the gateway, and the inbox of a desk."""

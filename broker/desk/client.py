@@ -1,0 +1,351 @@
+"""The gateway as a country's programs see it: typed calls that know when to ask again.
+
+Whatever is sent may be sent twice. So a lost connection, ``429`` and ``503`` are waited out
+up to a deadline; any other refusal is raised at once, as :class:`ProblemError`.
+"""
+
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+import structlog
+
+from broker.admission.acknowledge import MESSAGE_ID
+from broker.desk import sign, tls, wire
+from broker.desk.failures import AnswerError
+from broker.desk.held_keys import HeldKeys
+from broker.desk.pins import Pins
+from broker.desk.profile import Profile
+from broker.desk.receipts import ReceiptCheck
+from broker.desk.retry import PATIENT, RetryPolicy, with_retries
+from broker.desk.session import Answer, Query, Request, Session
+from broker.desk.stream import STEADY, HandOverStream, StreamSettings
+from broker.desk.timing import REAL_TIME, Timing
+from broker.desk.wire import (
+    ContentRef,
+    NotSettled,
+    Posted,
+    ReceivedHandOver,
+    Recipient,
+    Settled,
+)
+from broker.directory import Directory
+from broker.errors import ConfigurationError
+from broker.model import (
+    AgencyRef,
+    HandOverNumber,
+    Json,
+    MessageId,
+    MessageStatus,
+    Posting,
+    QueueDepth,
+    QueueName,
+    RefusalReason,
+)
+
+JSON_TYPE: Final = {"Content-Type": "application/json"}
+LONGEST_POLL: Final = timedelta(seconds=30)
+MOST_AT_ONCE: Final = 100
+"""Hand-overs of one poll, answers of one request (docs/protocol.md)."""
+
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The gateway has the message for good; its receipt was verified."""
+
+    id: MessageId
+    receipt: str
+    """Compact JWS; keep it: it proves the acceptance to anybody."""
+    replayed: bool
+    """The gateway had it already, with these very bytes."""
+    recipients: tuple[Recipient, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A message that the desk returns, and why."""
+
+    ref: ContentRef
+    reason: RefusalReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """How patient the client is; each has a value that serves."""
+
+    retries: RetryPolicy = PATIENT
+    request_timeout: timedelta = timedelta(seconds=30)
+    """For one attempt."""
+    stream: StreamSettings = STEADY
+
+
+DEFAULT_SETTINGS: Final = ClientSettings()
+
+
+class EnlaceClient:
+    """One gateway, one client; used as ``async with EnlaceClient.open(profile) as client``."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        keys: HeldKeys,
+        pins: Pins,
+        *,
+        settings: ClientSettings = DEFAULT_SETTINGS,
+        timing: Timing = REAL_TIME,
+    ) -> None:
+        self.profile: Final = profile
+        self.keys: Final = keys
+        self.pins: Final = pins
+        self.timing: Final = timing
+        self._settings = settings
+        self._receipts = ReceiptCheck(pins=pins, issuer=profile.issuer)
+        self._closing = AsyncExitStack()
+        self._session: Session | None = None
+        self._directory: tuple[str | None, Directory] | None = None
+
+    @classmethod
+    def open(
+        cls,
+        profile: Profile,
+        *,
+        settings: ClientSettings = DEFAULT_SETTINGS,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Make a client from a profile: opens its key bundle and reads its pinned keys.
+
+        Raises:
+            ConfigurationError, CustodyError: A file is missing, malformed or readable by
+                others, or the passphrase is wrong.
+        """
+        keys = HeldKeys.load(profile, profile.passphrase(environ))
+        return cls(profile, keys, Pins.load(profile.roots_file), settings=settings)
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(ssl=tls.client_context(self.profile.ca_file))
+        http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        await self._closing.enter_async_context(http)
+        self._session = Session(http, self.profile, self.keys.authentication, timing=self.timing)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._session = None
+        await self._closing.aclose()
+
+    # --- an agency ------------------------------------------------------------------------
+
+    def sign(self, document: Mapping[str, Json] | bytes) -> Posting:
+        """Sign a message without sending it: ``.body`` and ``.signature``, good for a week.
+
+        Args:
+            document: Bytes are signed as they are; a mapping is written as compact JSON.
+
+        Raises:
+            DocumentError: Not strict JSON, or without id, kind or version.
+            ConfigurationError: The profile is a desk's.
+        """
+        agency = self._agency()
+        body = document if isinstance(document, bytes) else sign.message_bytes(document)
+        return sign.sign_message(body, self.keys.signature, agency=agency, now=self.timing.clock())
+
+    async def send(self, message: bytes | Posting) -> Accepted:
+        """Send a message; what is not signed yet is signed first.
+
+        After it returns nothing is lost. If it raises, sending the same bytes again is safe
+        and answers whether they had arrived.
+
+        Raises:
+            ProblemError: The gateway refused the message.
+            UnreachableError: No answer until the deadline.
+            EvidenceError: The receipt does not prove the acceptance of this message.
+            AnswerError: The answer is not what the protocol says.
+            DocumentError: The bytes are no message at all.
+        """
+        origin = self._agency()
+        posting = self.sign(message) if isinstance(message, bytes) else message
+        answer, posted = await self._post(posting, query=())
+        if posted.receipt is None:
+            raise AnswerError("the gateway accepted without a receipt")
+        self._receipts.check_accepted(
+            posted.receipt, message_id=posted.id, origin=origin, recipients=posted.recipients
+        )
+        return Accepted(
+            id=posted.id,
+            receipt=posted.receipt,
+            replayed=answer.headers.get("Idempotent-Replay") == "true",
+            recipients=posted.recipients,
+        )
+
+    async def dry_run(self, message: bytes | Posting) -> tuple[Recipient, ...]:
+        """Ask who would get a message; nothing is sealed or kept.
+
+        Raises:
+            ProblemError, UnreachableError, AnswerError, DocumentError: As :meth:`send`.
+        """
+        posting = self.sign(message) if isinstance(message, bytes) else message
+        _, posted = await self._post(posting, query=(("dry_run", "true"),))
+        return posted.recipients
+
+    async def status(self, message_id: MessageId) -> MessageStatus:
+        """How far has a message of this agency come?
+
+        Raises:
+            ProblemError: ``not-found``, for another agency's id too.
+            UnreachableError, AnswerError: As :meth:`send`.
+        """
+        if MESSAGE_ID.fullmatch(message_id) is None:
+            raise ValueError("a message id is a UUIDv7 in lower case")
+        answer = await self._request(Request(method="GET", path=f"/v1/messages/{message_id}"))
+        return wire.read_status(answer.body)
+
+    # --- a desk ---------------------------------------------------------------------------
+
+    async def queues(self) -> tuple[QueueDepth, ...]:
+        """What waits for this desk?"""
+        answer = await self._request(Request(method="GET", path="/v1/queues"))
+        return wire.read_queues(answer.body)
+
+    async def poll(
+        self,
+        queue: QueueName,
+        *,
+        wait: timedelta = LONGEST_POLL,
+        limit: int = 50,
+    ) -> tuple[ReceivedHandOver, ...]:
+        """Take up to ``limit`` hand-overs (1 to 100), waiting up to 30 s for the first."""
+        seconds = int(min(wait, LONGEST_POLL).total_seconds())
+        request = Request(
+            method="GET",
+            path=f"/v1/queues/{queue}/messages",
+            query=(("wait", str(seconds)), ("limit", str(limit))),
+        )
+        answer = await self._request(request, extra=timedelta(seconds=seconds))
+        return wire.read_hand_overs(answer.body)
+
+    def stream(
+        self,
+        queues: Sequence[QueueName] = (),
+        *,
+        last_event_id: HandOverNumber | None = None,
+    ) -> AsyncGenerator[ReceivedHandOver]:
+        """Receive hand-overs as they come, for ever; connects again by itself.
+
+        Who leaves it early closes it (``contextlib.aclosing``), or the connection stays.
+
+        Args:
+            queues: None means all of the desk's.
+            last_event_id: The last hand-over that is safe here. What was handed over after
+                it comes again at once, instead of when its lease ends.
+
+        Raises:
+            ProblemError: The gateway refused for good: no such queue, no such right.
+            AnswerError: It speaks another protocol.
+        """
+        stream = HandOverStream(self._opened, settings=self._settings.stream, timing=self.timing)
+        return stream.receive(queues, last_event_id)
+
+    async def acknowledge(self, refs: Sequence[ContentRef]) -> tuple[Settled | NotSettled, ...]:
+        """Sign for messages that are opened and stored: 0 to 100, answered in their order.
+
+        Raises:
+            EvidenceError: A receipt does not prove what it should.
+            ProblemError, UnreachableError, AnswerError: As :meth:`send`.
+        """
+        now, desk, key = self.timing.clock(), self.profile.desk, self.keys.signature
+        tokens = [sign.sign_acknowledgement(ref, key, desk=desk, now=now) for ref in refs]
+        return await self._answer("acknowledgements", tokens, refs)
+
+    async def refuse(self, refusals: Sequence[Refusal]) -> tuple[Settled | NotSettled, ...]:
+        """Return messages with signed reasons: 0 to 100, answered in their order.
+
+        Raises:
+            EvidenceError, ProblemError, UnreachableError, AnswerError: As
+                :meth:`acknowledge`.
+        """
+        now, desk, key = self.timing.clock(), self.profile.desk, self.keys.signature
+        tokens = [
+            sign.sign_refusal(each.ref, each.reason, key, desk=desk, now=now) for each in refusals
+        ]
+        return await self._answer("refusals", tokens, [each.ref for each in refusals])
+
+    # --- both -----------------------------------------------------------------------------
+
+    async def directory(self) -> Directory:
+        """Who takes part, with the keys that the pinned roots vouch for.
+
+        Asked anew each time; an unchanged one is neither sent nor verified again. A key
+        whose statement does not verify is left out.
+        """
+        known = self._directory
+        headers = {"If-None-Match": known[0]} if known is not None and known[0] else {}
+        answer = await self._request(Request(method="GET", path="/v1/directory", headers=headers))
+        if answer.status == 304 and known is not None:  # noqa: PLR2004 - not modified
+            return known[1]
+        record = wire.read_directory(answer.body)
+        directory, left_out = Directory.verify(record, roots=self.pins.roots)
+        if left_out:
+            log.warning("directory:statements-left-out", count=len(left_out))
+        self._directory = (answer.headers.get("ETag"), directory)
+        return directory
+
+    async def _post(self, posting: Posting, *, query: Query) -> tuple[Answer, Posted]:
+        request = Request(
+            method="POST",
+            path="/v1/messages",
+            query=query,
+            headers={**JSON_TYPE, "Message-Signature": posting.signature},
+            body=posting.body,
+        )
+        answer = await self._request(request)
+        posted = wire.read_posted(answer.body)
+        if posted.id != sign.message_id(posting.body):
+            raise AnswerError("the gateway answered for another message")
+        return answer, posted
+
+    async def _answer(
+        self, name: str, tokens: Sequence[str], refs: Sequence[ContentRef]
+    ) -> tuple[Settled | NotSettled, ...]:
+        if len(tokens) > MOST_AT_ONCE:
+            raise ValueError("at most 100 answers at once")
+        if not tokens:
+            return ()
+        body = sign.message_bytes({name: list(tokens)})
+        answer = await self._request(
+            Request(method="POST", path=f"/v1/{name}", headers=JSON_TYPE, body=body)
+        )
+        results = wire.read_results(answer.body, expected=len(refs))
+        for ref, result in zip(refs, results, strict=True):
+            if isinstance(result, Settled):
+                self._receipts.check_settled(ref, result)
+        return results
+
+    async def _request(self, request: Request, *, extra: timedelta = timedelta()) -> Answer:
+        timeout = self._settings.request_timeout + extra
+
+        async def attempt() -> Answer:
+            return await self._opened().request(request, timeout=timeout)
+
+        return await with_retries(attempt, self._settings.retries, self.timing)
+
+    def _agency(self) -> AgencyRef:
+        if isinstance(self.profile.subject, AgencyRef):
+            return self.profile.subject
+        raise ConfigurationError(f"subject: {self.profile.subject} is a desk, and does not send")
+
+    def _opened(self) -> Session:
+        if self._session is None:
+            raise RuntimeError("the client is used inside `async with` only")
+        return self._session

@@ -1,0 +1,68 @@
+"""What can go wrong between a country and the gateway, and who must act?
+
+::
+
+    DeskError
+    ├─ ProblemError       the gateway refused: the sender acts, by ``code``
+    │  └─ AccessError     it gave no token: the keeper of the client key acts
+    ├─ UnreachableError   no answer within the deadline: the same call may succeed later
+    ├─ AnswerError        an answer that the protocol does not know: call an operator
+    └─ StoreError         the inbox cannot be read, locked or written safely
+
+Beside these a caller meets ``ConfigurationError`` (the profile), ``CustodyError`` (its keys)
+and ``EvidenceError`` (a receipt that proves nothing). No text repeats content or a token.
+"""
+
+from datetime import timedelta
+
+from broker.errors import FieldProblem
+
+
+class DeskError(Exception):
+    """Anything that keeps a country from exchanging messages."""
+
+
+class ProblemError(DeskError):
+    """The gateway answered with a problem document (RFC 9457)."""
+
+    def __init__(  # noqa: PLR0913 - the members of a problem document
+        self,
+        code: str,
+        *,
+        status: int,
+        detail: str = "",
+        errors: tuple[FieldProblem, ...] = (),
+        request_id: str | None = None,
+        rule: str | None = None,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        """One of ``broker.errors.Code``, or one that a newer gateway knows."""
+        self.status = status
+        """The HTTP status."""
+        self.detail = detail
+        """For people, in the language of the profile."""
+        self.errors = errors
+        """Where the submitted document is at fault; never with its values."""
+        self.request_id = request_id
+        """What to name when asking the operator."""
+        self.rule = rule
+        """The rule that denied it, where one did."""
+        self.retry_after = retry_after
+
+
+class AccessError(ProblemError):
+    """The token endpoint refused this client; ``code`` is RFC 6749's ``error``."""
+
+
+class UnreachableError(DeskError):
+    """The gateway gave no usable answer until the deadline; sending again is safe."""
+
+
+class AnswerError(DeskError):
+    """The gateway's answer is not what the protocol says; the text names the part."""
+
+
+class StoreError(DeskError):
+    """The inbox cannot be opened, locked or written; what is not acknowledged comes again."""

@@ -1,0 +1,211 @@
+"""A file of JSON lines that only one process writes, and that a crash leaves readable.
+
+Lines are appended and forced to the disk before anybody is told of them. A line that was
+torn by a crash was never acknowledged: it is cut off when the file is opened next, and its
+message comes again.
+"""
+
+import fcntl
+import os
+import stat
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import orjson
+import structlog
+
+from broker.desk.failures import StoreError
+from broker.desk.store import Entry, ref_digest
+from broker.desk.wire import ContentRef
+from broker.model import ContentHash, HandOverNumber, MessageId
+
+OWNER_ONLY: Final = 0o600
+INBOX_FILE: Final = "inbox.jsonl"
+REFUSED_FILE: Final = "refused.jsonl"
+FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+
+log = structlog.get_logger()
+
+
+class Inbox:
+    """A ``Store`` in one file; the index in memory takes some 100 bytes a message."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file, lock it, and learn what it holds.
+
+        Raises:
+            StoreError: Another process writes it, others may read it, or a line other than
+                the last is damaged; the text says which.
+        """
+        self._path = path
+        self._known: set[bytes] = set()
+        self._last = HandOverNumber(0)
+        # The event loop asks while a thread appends; closing waits for the append to end.
+        self._writing = threading.Lock()
+        try:
+            self._file = os.open(path, FLAGS, OWNER_ONLY)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from None
+        self._open = True
+        try:
+            self._lock()
+            self._size = self._recover()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def last_hand_over(self) -> HandOverNumber:
+        """The highest hand-over number in the file; 0 if it is empty."""
+        return self._last
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def holds(self, ref: ContentRef) -> bool:
+        """Is this very content in the file?"""
+        return ref_digest(ref) in self._known
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Write these lines, all or none; on the disk when it returns.
+
+        Raises:
+            StoreError: None of them is in the file, or, as the text says then, the end of
+                the file is unknown until it is opened again.
+        """
+        if not entries:
+            return
+        data = b"".join(entry.line + b"\n" for entry in entries)
+        with self._writing:
+            if not self._open:
+                raise StoreError(f"{self._path}: closed, after a failure or for good")
+            try:
+                _write_all(self._file, data)
+                # A crash before this line may lose these lines; nobody was told of them.
+                os.fsync(self._file)
+            except OSError as error:
+                self._take_back(error)
+            self._size += len(data)
+            for entry in entries:
+                self._note(entry.ref, entry.hand_over)
+
+    def close(self) -> None:
+        """Give up the lock; repeating it changes nothing."""
+        with self._writing:
+            self._close()
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            os.close(self._file)
+
+    def _take_back(self, error: OSError) -> None:
+        # After a failed fsync the kernel may show lines that never reach the disk. They are
+        # cut off, and nothing more is written: only opening the file anew tells its state.
+        try:
+            os.ftruncate(self._file, self._size)
+            os.fsync(self._file)
+        except OSError:
+            raise StoreError(
+                f"{self._path}: {error.strerror}; the end of the file could not be restored"
+            ) from None
+        finally:
+            self._close()
+        raise StoreError(f"{self._path}: {error.strerror}; nothing was written") from None
+
+    def _lock(self) -> None:
+        facts = os.fstat(self._file)
+        if not stat.S_ISREG(facts.st_mode) or stat.S_IMODE(facts.st_mode) & ~OWNER_ONLY:
+            raise StoreError(f"{self._path}: not a regular file of mode 0600")
+        try:
+            # Of the open file, not of the process: a second subscription in this very
+            # process is refused too. The kernel gives it up if we die.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(f"{self._path}: another subscription writes this file") from None
+
+    def _recover(self) -> int:
+        """Index all whole lines, cut off a torn one; return the size of what stays."""
+        size = 0
+        total = os.fstat(self._file).st_size
+        for number, line in enumerate(_lines(self._file), start=1):
+            ref_and_number = _read_line(line)
+            if ref_and_number is not None:
+                self._note(*ref_and_number)
+            elif size + len(line) < total:
+                raise StoreError(f"{self._path}: line {number} is damaged")
+            else:
+                log.warning("inbox:torn-line-cut", file=self._path.name, line=number)
+                os.ftruncate(self._file, size)
+                break
+            size += len(line)
+        # What a killed process wrote may be in the kernel only. We are about to tell the
+        # gateway that we have it, so it must be on the disk; the file's name as well.
+        os.fsync(self._file)
+        _sync_folder(self._path.parent)
+        return size
+
+    def _note(self, ref: ContentRef, hand_over: HandOverNumber) -> None:
+        self._known.add(ref_digest(ref))
+        self._last = max(self._last, hand_over)
+
+
+def read_inbox(path: Path) -> Iterator[bytes]:
+    """Read the whole lines of an inbox that another process may be writing.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from (line[:-1] for line in file if line.endswith(b"\n"))
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from None
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        yield from file
+
+
+def _read_line(line: bytes) -> tuple[ContentRef, HandOverNumber] | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        members: dict[str, Any] = orjson.loads(line)
+        ref = ContentRef(
+            message_id=MessageId(str(members["id"])),
+            content_hash=ContentHash(str(members["content_hash"])),
+        )
+        return ref, HandOverNumber(int(members["hand_over"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,260 @@
+"""What does opening prove?
+
+That a named agency wrote these very bytes, by a key that its own country vouches for; that
+the gateway accepted them for this desk, and when; that nobody on the way, the gateway
+included, changed or redirected them. Time is taken from the receipt: a key or a signature
+counts if it was good when the message was accepted, however long the desk was away.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from broker.admission.message_signature import verify_message_signature
+from broker.admission.validate import validate
+from broker.desk.failures import DeskError
+from broker.desk.wire import ReceivedHandOver
+from broker.directory import Directory
+from broker.errors import (
+    BrokerError,
+    DocumentError,
+    EvidenceError,
+    PermissionDeniedError,
+    SignatureError,
+    UnsealError,
+)
+from broker.evidence.receipts import ReceiptContent, verify_receipt
+from broker.model import (
+    AgencyRef,
+    DeskRef,
+    EventKind,
+    Message,
+    Posting,
+    RefusalReason,
+    SignedPosting,
+    pair_queue,
+)
+from broker.sealing.route import SealRoute
+from broker.sealing.unseal import Unsealed, unseal
+from broker.sealing.wire import content_hash
+from keys.identifiers import KeyId
+from keys.key import DecryptionKey, VerificationKey
+from schemas.loader import SchemaSet
+
+CLOCKS_APART: Final = timedelta(minutes=5)
+"""How far the gateway's clock may be ahead of the desk's."""
+
+
+class OpeningError(DeskError):
+    """A message that this desk must return."""
+
+    def __init__(self, reason: RefusalReason, *, step: str) -> None:
+        super().__init__(f"{reason.value} ({step})")
+        self.reason = reason
+        """What the sender is told, under the desk's signature."""
+        self.step = step
+        """Which step failed; for the operator of this desk only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What a message is held against."""
+
+    directory: Directory
+    """Verified against the pinned roots."""
+    receipt_keys: Mapping[KeyId, VerificationKey]
+    """The gateway's, pinned."""
+    issuer: str
+    """The gateway's name in its receipts."""
+    schemas: SchemaSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenMessage:
+    """A message, and who proves it."""
+
+    message: Message
+    receipt: ReceiptContent
+    signed_with: KeyId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedMessage:
+    """A message that may be stored and acknowledged."""
+
+    hand_over: ReceivedHandOver
+    message: Message = field(repr=False)
+    accepted_at: datetime
+    """When the gateway accepted it, by its receipt."""
+    signed_with: KeyId
+    """The origin's key."""
+    opened_with: KeyId
+    """The desk's own."""
+
+
+def open_hand_over(
+    hand_over: ReceivedHandOver,
+    keys: Mapping[KeyId, DecryptionKey],
+    trust: Trust,
+    *,
+    desk: DeskRef,
+    now: datetime,
+) -> OpenedMessage:
+    """Open a hand-over, or say why it must be returned.
+
+    Args:
+        hand_over: As it came.
+        keys: The desk's own decryption keys, draining ones included.
+        trust: Nothing in it comes with the message.
+        desk: Whose inbox this is.
+        now: The receipt must not be from later, but for :data:`CLOCKS_APART`.
+
+    Raises:
+        OpeningError: Steps 1 and 3 ``cannot-open``, 2 ``receipt-not-valid``, 5
+            ``signature-not-valid``, 4 and 6 ``content-not-valid``.
+
+    Source:
+        docs/protocol.md, "Sealed form", "Receipts", "Message signature".
+    """
+    # (1) What came is what was announced. The answer of this desk will name that hash.
+    _check_hash(hand_over)
+    # (2) The gateway signed that it accepted this content, from this origin, for this desk.
+    receipt = _check_receipt(hand_over, trust, desk=desk, now=now)
+    # (3) It opens with a key of this desk. Not checked: that it is the key which the receipt
+    # names. The content key may have been wrapped anew since, and the content is the same.
+    unsealed = _unseal(hand_over, keys)
+    # (4) The route under the seal is the way it came.
+    _check_route(unsealed.route, hand_over, desk)
+    # (5) The origin signed these bytes, and (6) they are a message: strict JSON, its schema,
+    # its sender, its times, and the claims of the signature.
+    posting = Posting(body=unsealed.body, signature=unsealed.signature)
+    signed = _check_signature(posting, hand_over.origin, receipt, trust)
+    message = _check_content(signed, receipt, trust)
+    # (7) The body says what the route says: what the gateway routed by is what was signed.
+    _check_same_route(message, unsealed.route)
+    return OpenedMessage(
+        hand_over=hand_over,
+        message=message,
+        accepted_at=receipt.at,
+        signed_with=signed.signed_with,
+        opened_with=unsealed.kid,
+    )
+
+
+def prove_message(
+    posting: Posting, receipt_token: str, origin: AgencyRef, trust: Trust
+) -> ProvenMessage:
+    """Prove a stored message again: its receipt, then steps 5 and 6.
+
+    Raises:
+        OpeningError: As :func:`open_hand_over`.
+    """
+    receipt = _read_receipt(receipt_token, trust)
+    signed = _check_signature(posting, origin, receipt, trust)
+    message = _check_content(signed, receipt, trust)
+    if (receipt.message_id, receipt.origin) != (message.id, message.sender):
+        raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt")
+    return ProvenMessage(message=message, receipt=receipt, signed_with=signed.signed_with)
+
+
+def _check_hash(hand_over: ReceivedHandOver) -> None:
+    try:
+        came = content_hash(hand_over.sealed)
+    except UnsealError:
+        raise OpeningError(RefusalReason.CANNOT_OPEN, step="sealed-form") from None
+    if came != hand_over.content_hash:
+        raise OpeningError(RefusalReason.CANNOT_OPEN, step="content-hash")
+
+
+def _check_receipt(
+    hand_over: ReceivedHandOver, trust: Trust, *, desk: DeskRef, now: datetime
+) -> ReceiptContent:
+    receipt = _read_receipt(hand_over.receipt, trust)
+    proven = (receipt.message_id, receipt.origin, receipt.content_hash)
+    announced = (hand_over.message_id, hand_over.origin, hand_over.content_hash)
+    if proven != announced:
+        raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt-of-another")
+    if desk not in receipt.recipients:
+        raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt-recipients")
+    if receipt.at > now + CLOCKS_APART:
+        raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt-time")
+    return receipt
+
+
+def _read_receipt(token: str, trust: Trust) -> ReceiptContent:
+    try:
+        receipt = verify_receipt(token, find_key=trust.receipt_keys.get)
+    except EvidenceError:
+        raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt") from None
+    if (
+        receipt.event is not EventKind.ACCEPTED
+        or receipt.issuer != trust.issuer
+        or receipt.at.tzinfo is None
+    ):
+        raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt")
+    return receipt
+
+
+def _unseal(hand_over: ReceivedHandOver, keys: Mapping[KeyId, DecryptionKey]) -> Unsealed:
+    try:
+        return unseal(hand_over.sealed, keys)
+    except UnsealError:
+        raise OpeningError(RefusalReason.CANNOT_OPEN, step="unseal") from None
+
+
+def _check_route(route: SealRoute, hand_over: ReceivedHandOver, desk: DeskRef) -> None:
+    origin = AgencyRef(country=route.origin, agency=route.agency)
+    if (
+        (route.message_id, origin) != (hand_over.message_id, hand_over.origin)
+        or hand_over.queue != pair_queue(route.origin, desk)
+        or hand_over.urgency is not route.urgency
+        or desk.country not in route.countries
+        or desk.compartment is not route.compartment
+    ):
+        raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step="route")
+
+
+def _check_signature(
+    posting: Posting, origin: AgencyRef, receipt: ReceiptContent, trust: Trust
+) -> SignedPosting:
+    try:
+        return verify_message_signature(
+            posting,
+            caller=origin,
+            find_key=lambda kid: trust.directory.message_key(kid, receipt.at),
+            now=receipt.at,
+        )
+    except SignatureError as error:
+        raise _returned(RefusalReason.SIGNATURE_NOT_VALID, error) from None
+
+
+def _check_content(signed: SignedPosting, receipt: ReceiptContent, trust: Trust) -> Message:
+    try:
+        return validate(signed, trust.schemas, now=receipt.at)
+    except SignatureError as error:
+        raise _returned(RefusalReason.SIGNATURE_NOT_VALID, error) from None
+    except (DocumentError, PermissionDeniedError) as error:
+        raise _returned(RefusalReason.CONTENT_NOT_VALID, error) from None
+
+
+def _check_same_route(message: Message, route: SealRoute) -> None:
+    said = SealRoute(
+        message_id=message.id,
+        origin=message.sender.country,
+        agency=message.sender.agency,
+        countries=message.to.countries,
+        compartment=message.to.compartment,
+        channel=message.to.channel,
+        kind=message.kind,
+        version=message.version,
+        created=message.created_text,
+        urgency=message.urgency,
+        expires=message.expires_text,
+    )
+    if said != route:
+        raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step="route-of-body")
+
+
+def _returned(reason: RefusalReason, error: BrokerError) -> OpeningError:
+    return OpeningError(reason, step=error.code.value)

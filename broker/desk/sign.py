@@ -1,0 +1,89 @@
+"""What an agency or a desk signs: a message, an acknowledgement, a refusal."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from broker.admission import strict_json
+from broker.admission.acknowledge import ACKNOWLEDGEMENT_TYP, REFUSAL_TYP
+from broker.desk.wire import ContentRef
+from broker.errors import Code, DocumentError, FieldProblem
+from broker.model import AgencyRef, DeskRef, Json, MessageId, Posting, RefusalReason
+from keys import jws
+from keys import strict_json as canonical
+from keys.jws_header import Claim
+from keys.key import SigningKey
+from keys.strict_json import JsonObject
+
+
+def message_bytes(document: Mapping[str, Json]) -> bytes:
+    """Write a document as the bytes that are signed, sealed and opened."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8")
+
+
+def sign_message(body: bytes, key: SigningKey, *, agency: AgencyRef, now: datetime) -> Posting:
+    """Sign a message as its agency.
+
+    Args:
+        body: A message; its ``id``, ``kind`` and ``version`` go under the signature. The
+            gateway checks all the rest.
+        key: A message-signature key of the agency.
+        agency: Who signs.
+        now: Good for a week from here.
+
+    Raises:
+        DocumentError: Not strict JSON, or one of the three is no text.
+
+    Source:
+        docs/protocol.md, "Message signature".
+    """
+    document = strict_json.parse(body)
+    claims: dict[str, Claim] = {
+        "mid": _text(document, "id"),
+        "org": str(agency),
+        "sch": f"{_text(document, 'kind')}/{_text(document, 'version')}",
+        "iat": int(now.timestamp()),
+    }
+    signature = jws.sign_detached(body, key, typ=jws.MESSAGE_TYP, claims=claims)
+    return Posting(body=body, signature=signature)
+
+
+def message_id(body: bytes) -> MessageId:
+    """Read which message these bytes are.
+
+    Raises:
+        DocumentError: Not strict JSON, or without an ``id``.
+    """
+    return MessageId(_text(strict_json.parse(body), "id"))
+
+
+def sign_acknowledgement(ref: ContentRef, key: SigningKey, *, desk: DeskRef, now: datetime) -> str:
+    """Sign that the desk has opened and stored a message."""
+    payload = canonical.write(_answer(ref, desk, now))
+    return jws.sign_compact(payload, key, typ=ACKNOWLEDGEMENT_TYP)
+
+
+def sign_refusal(
+    ref: ContentRef, reason: RefusalReason, key: SigningKey, *, desk: DeskRef, now: datetime
+) -> str:
+    """Sign that the desk returns a message, and why."""
+    payload = canonical.write({**_answer(ref, desk, now), "reason": reason.value})
+    return jws.sign_compact(payload, key, typ=REFUSAL_TYP)
+
+
+def _answer(ref: ContentRef, desk: DeskRef, now: datetime) -> JsonObject:
+    return {
+        "mid": ref.message_id,
+        "hash": ref.content_hash,
+        "desk": str(desk),
+        "iat": int(now.timestamp()),
+    }
+
+
+def _text(document: Mapping[str, Json], name: str) -> str:
+    value = document.get(name)
+    if not isinstance(value, str) or not value.isascii():
+        problem = FieldProblem(pointer=f"/{name}", code="required")
+        raise DocumentError(Code.SCHEMA_VIOLATION, problems=[problem])
+    return value

@@ -1,0 +1,1 @@
+"""Pure. What can be proved later, and to whom?"""

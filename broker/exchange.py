@@ -1,0 +1,212 @@
+"""The flow on one page: what becomes of a posted message until its sender has a receipt.
+
+The relay (``relay.py``) and the hand-over to desks (``hand_over.py``) go on from the ledger.
+``docs/life-of-a-message.md`` is the map of all three.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+from broker.admission.authorise import OPEN_PAIR, authorise
+from broker.admission.message_signature import verify_message_signature
+from broker.admission.policy import Policy
+from broker.admission.validate import validate
+from broker.directory import Directory
+from broker.directory_watch import DirectoryWatch
+from broker.errors import Code, ConflictError, RefusedError
+from broker.model import (
+    Acceptance,
+    AgencyRef,
+    ContentHash,
+    Message,
+    MessageId,
+    MessageStatus,
+    Pair,
+    Posting,
+    Receipt,
+    Route,
+    RoutedMessage,
+    SignedPosting,
+)
+from broker.ports import Clock, IdTaken, MessageLedger, Recorded, SignReceipt
+from broker.sealing.content import SignedContent
+from broker.sealing.route import SealRoute
+from broker.sealing.seal import SealedMessage, seal
+from keys.entropy import Entropy
+from keys.key import EncryptionKey
+from keys.secret import SecretBytes
+from schemas.loader import SchemaSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The answer to a posting: its receipt, and who will receive it by which rule."""
+
+    message_id: MessageId
+    receipt: Receipt
+    replayed: bool
+    deliveries: tuple[Route, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """Accepts messages and answers their senders. Holds no key that opens a sealed one."""
+
+    directory: DirectoryWatch
+    schemas: SchemaSet
+    policy: Policy
+    ledger: MessageLedger
+    sign_receipt: SignReceipt
+    mac_key: SecretBytes
+    """Shared by the gateways, unknown to the ledger: see ``Acceptance.body_mac``."""
+    clock: Clock
+    draw: Entropy = field(repr=False)
+
+    async def accept(self, posting: Posting, sender: AgencyRef) -> Accepted:
+        """Take a message in, for good.
+
+        1. Did this agency write these bytes?
+        2. Are they a message, and may it go where it wants?
+        3. Close it for the desks, and forget what it says.
+        4. Record it. After the commit the sender has a receipt, and nothing is lost.
+
+        Args:
+            posting: The body, and the ``Message-Signature`` that came with it.
+            sender: From the caller's credential, never from the request.
+
+        Raises:
+            RefusedError: One of its kinds; nothing of the message was recorded.
+            UnavailableError: The same posting may succeed later; posting it again is safe.
+        """
+        signed = self._authenticate(posting, sender)
+        try:
+            routed = self._admit(signed)
+        except RefusedError:
+            # Whoever asks again gets the first answer, also when the road was closed or the
+            # message ran out in between: else he would never learn that it was accepted.
+            first = await self._first_answer(signed)
+            if first is None:
+                raise
+            return first
+        sealed = self._seal(routed)
+        # A crash before this line loses nothing: the sender has no receipt and asks again.
+        recorded = await self.ledger.record(
+            self._acceptance(routed, sealed), sign=self.sign_receipt
+        )
+        # A crash here loses nothing either: the relay finds the record, and the sender, who
+        # has no answer, asks again and gets the same receipt.
+        return _accepted(recorded, routed.message.id, routed.deliveries)
+
+    def preview(self, posting: Posting, sender: AgencyRef) -> RoutedMessage:
+        """Say who would receive a message, and keep nothing (SG-12).
+
+        Raises:
+            RefusedError: As :meth:`accept` would.
+            KeyUnavailableError: As :meth:`accept` would.
+        """
+        routed = self._admit(self._authenticate(posting, sender))
+        self._recipient_keys(routed)
+        return routed
+
+    async def status(self, message_id: MessageId, sender: AgencyRef) -> MessageStatus | None:
+        """Say how far a message has come; None for another agency's, as for an unknown id."""
+        return await self.ledger.status(sender, message_id)
+
+    def _authenticate(self, posting: Posting, sender: AgencyRef) -> SignedPosting:
+        now = self.clock()
+        return verify_message_signature(
+            posting,
+            caller=sender,
+            find_key=lambda kid: self._current.message_key(kid, now),
+            now=now,
+        )
+
+    def _admit(self, signed: SignedPosting) -> RoutedMessage:
+        message = validate(signed, self.schemas, now=self.clock())
+        return authorise(message, self._current, self.policy)
+
+    def _seal(self, routed: RoutedMessage) -> SealedMessage:
+        message = routed.message
+        return seal(
+            SignedContent(body=message.body, signature=message.signature),
+            _seal_route(message),
+            self._recipient_keys(routed),
+            self.draw,
+        )
+
+    def _recipient_keys(self, routed: RoutedMessage) -> list[EncryptionKey]:
+        now = self.clock()
+        return [self._current.encryption_key(route.pair.desk, now) for route in routed.deliveries]
+
+    def _acceptance(self, routed: RoutedMessage, sealed: SealedMessage) -> Acceptance:
+        message = routed.message
+        pairs = tuple(route.pair for route in routed.deliveries)
+        return Acceptance(
+            message_id=message.id,
+            sender=message.sender,
+            body_mac=self._mac(message.body),
+            kind=message.kind,
+            version=message.version,
+            urgency=message.urgency,
+            created=message.created,
+            expires=message.expires,
+            accepted_at=self.clock(),
+            content_hash=ContentHash(sealed.content_hash),
+            sealed=sealed.jwe,
+            pairs=pairs,
+            recipient_keys=dict(zip((pair.desk for pair in pairs), sealed.recipients, strict=True)),
+        )
+
+    async def _first_answer(self, signed: SignedPosting) -> Accepted | None:
+        message_id = MessageId(signed.claims.message_id)
+        found = await self.ledger.find(signed.sender, message_id, body_mac=self._mac(signed.body))
+        known = await self.ledger.status(signed.sender, message_id)
+        # An id that names another message is not this refusal's business: the sender must
+        # mend the message first, and learns of the id then.
+        if not isinstance(found, Recorded) or known is None:
+            return None
+        return _accepted(found, message_id, _routes_of(known, signed.sender))
+
+    def _mac(self, body: bytes) -> bytes:
+        return hmac.digest(self.mac_key.reveal(), body, hashlib.sha256)
+
+    @property
+    def _current(self) -> Directory:
+        return self.directory.current
+
+
+def _accepted(
+    recorded: Recorded | IdTaken, message_id: MessageId, deliveries: tuple[Route, ...]
+) -> Accepted:
+    if isinstance(recorded, IdTaken):
+        raise ConflictError(Code.ID_REUSED)
+    return Accepted(
+        message_id=message_id,
+        receipt=recorded.receipt,
+        replayed=recorded.replayed,
+        deliveries=deliveries,
+    )
+
+
+def _routes_of(known: MessageStatus, sender: AgencyRef) -> tuple[Route, ...]:
+    return tuple(
+        Route(pair=Pair(origin=sender.country, desk=recipient.desk), rule=OPEN_PAIR)
+        for recipient in known.recipients
+    )
+
+
+def _seal_route(message: Message) -> SealRoute:
+    return SealRoute(
+        message_id=message.id,
+        origin=message.sender.country,
+        agency=message.sender.agency,
+        countries=message.to.countries,
+        compartment=message.to.compartment,
+        channel=message.to.channel,
+        kind=message.kind,
+        version=message.version,
+        created=message.created_text,
+        urgency=message.urgency,
+        expires=message.expires_text,
+    )

@@ -1,0 +1,1 @@
+"""Edge. HTTPS in: tokens, messages, queues, directory, health, problem documents."""

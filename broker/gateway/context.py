@@ -1,0 +1,83 @@
+"""What every handler may use, under one typed key."""
+
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from broker.directory_watch import DirectoryWatch
+from broker.errors import Code, PermissionDeniedError
+from broker.exchange import Exchange
+from broker.gateway.access import Access
+from broker.gateway.limits import Limits
+from broker.gateway.metrics import Metrics
+from broker.gateway.polls import PollSessions
+from broker.gateway.proxies import Proxies
+from broker.hand_over import HandOvers
+from broker.model import AgencyRef, Caller, DeskRef, Scope
+from broker.ports import Clock, DeliveryLedger
+from broker.relay import Relay
+from broker.texts.catalogue import Catalogue
+from schemas.loader import SchemaSet
+
+
+@dataclass(slots=True)
+class Lifecycle:
+    """Whether this process still takes requests."""
+
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """The parts of one gateway process that requests meet."""
+
+    base_url: str
+    exchange: Exchange
+    hand_overs: HandOvers
+    polls: PollSessions
+    deliveries: DeliveryLedger
+    directory: DirectoryWatch
+    access: Access
+    relay: Relay
+    schemas: SchemaSet
+    texts: Catalogue
+    limits: Limits
+    proxies: Proxies
+    metrics: Metrics
+    clock: Clock
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+
+
+GATEWAY = web.AppKey("gateway", Gateway)
+
+
+async def caller_with(request: web.Request, scope: Scope) -> Caller:
+    """Prove who is calling, and that the token is good for this.
+
+    Raises:
+        AuthenticationError: Not proven.
+        PermissionDeniedError: ``SCOPE_INSUFFICIENT``.
+        RefusedError: ``RATE_LIMITED``.
+    """
+    gateway = request.app[GATEWAY]
+    caller = await gateway.access.authenticate_request(request)
+    if scope not in caller.scopes:
+        raise PermissionDeniedError(Code.SCOPE_INSUFFICIENT)
+    gateway.limits.count_client(caller.client_id)
+    return caller
+
+
+async def calling_agency(request: web.Request, scope: Scope) -> AgencyRef:
+    """Prove that an agency is calling; a desk's client writes no messages."""
+    subject = (await caller_with(request, scope)).subject
+    if not isinstance(subject, AgencyRef):
+        raise PermissionDeniedError(Code.SCOPE_INSUFFICIENT)
+    return subject
+
+
+async def calling_desk(request: web.Request) -> tuple[Caller, DeskRef]:
+    """Prove that a desk is calling; an agency's client reads no queue."""
+    caller = await caller_with(request, Scope.MESSAGES_RECEIVE)
+    if not isinstance(caller.subject, DeskRef):
+        raise PermissionDeniedError(Code.SCOPE_INSUFFICIENT)
+    return caller, caller.subject

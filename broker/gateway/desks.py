@@ -1,0 +1,113 @@
+"""``/v1/queues`` and desk answers: a desk takes its messages and signs for them."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from aiohttp import web
+
+from broker.admission.acknowledge import verify_answer
+from broker.errors import Code, RefusedError
+from broker.gateway import render
+from broker.gateway.context import GATEWAY, Gateway, calling_desk
+from broker.gateway.requests import check_parameters, read_number, read_tokens
+from broker.model import DeskAnswer, DeskRef, Json, QueueName
+
+MAX_WAIT_SECONDS: Final = 30
+MAX_POLL: Final = 100
+DEFAULT_POLL: Final = 50
+
+
+async def list_queues(request: web.Request) -> web.Response:
+    """List what waits for the calling desk."""
+    gateway = request.app[GATEWAY]
+    _, desk = await calling_desk(request)
+    check_parameters(request)
+    queues = gateway.directory.current.queues_of(desk)
+    depths = await gateway.deliveries.depths(queues, now=gateway.clock())
+    return render.json_response(render.queues(depths))
+
+
+async def poll_queue(request: web.Request) -> web.Response:
+    """Hand over what waits in one queue, or what comes while the caller waits."""
+    gateway = request.app[GATEWAY]
+    caller, desk = await calling_desk(request)
+    check_parameters(request, "wait", "limit")
+    wait = read_number(request, "wait", default=0, low=0, high=MAX_WAIT_SECONDS)
+    limit = read_number(request, "limit", default=DEFAULT_POLL, low=1, high=MAX_POLL)
+    queue = own_queues(gateway, desk, [request.match_info["queue"]])[0]
+    async with gateway.limits.stream(caller.client_id):
+        handed = await gateway.polls.take(
+            caller.client_id, queue, limit=limit, wait=timedelta(seconds=wait)
+        )
+    gateway.metrics.count_handed_over(len(handed))
+    body = b'{"messages":[%b]}' % b",".join(render.hand_over(one) for one in handed)
+    return web.Response(
+        body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+def own_queues(gateway: Gateway, desk: DeskRef, asked: Sequence[str]) -> Sequence[QueueName]:
+    """Find the queues asked for among the desk's own; none asked means all.
+
+    Raises:
+        RefusedError: ``NOT_FOUND``: a foreign queue looks like one that does not exist.
+    """
+    own: Collection[QueueName] = gateway.directory.current.queues_of(desk)
+    if not asked:
+        return tuple(own)
+    if not set(asked) <= set(own):
+        raise RefusedError(Code.NOT_FOUND)
+    return tuple(queue for queue in own if queue in asked)
+
+
+async def post_acknowledgements(request: web.Request) -> web.Response:
+    """Record that the desk has opened and stored these messages."""
+    return await _answer(request, "acknowledgements", refusal=False)
+
+
+async def post_refusals(request: web.Request) -> web.Response:
+    """Record that the desk returns these messages, each with its reason."""
+    return await _answer(request, "refusals", refusal=True)
+
+
+async def _answer(request: web.Request, member: str, *, refusal: bool) -> web.Response:
+    gateway = request.app[GATEWAY]
+    _, desk = await calling_desk(request)
+    check_parameters(request)
+    now = gateway.clock()
+    results: list[Json] = []
+    for token in await read_tokens(request, member):
+        try:
+            answer = _verify(gateway, token, desk, now, refusal=refusal)
+            results.append(await _record(gateway, answer))
+        except RefusedError as error:
+            # One bad entry must not keep the good ones from being settled.
+            gateway.metrics.count_refusal(error.code)
+            results.append({"error": {"code": error.code.value}})
+    return render.json_response({"results": results})
+
+
+def _verify(
+    gateway: Gateway, token: str, desk: DeskRef, now: datetime, *, refusal: bool
+) -> DeskAnswer:
+    directory = gateway.directory.current
+    return verify_answer(
+        token,
+        desk=desk,
+        find_key=lambda kid: directory.desk_signature_key(kid, now),
+        now=now,
+        refusal=refusal,
+    )
+
+
+async def _record(gateway: Gateway, answer: DeskAnswer) -> Json:
+    answered = await gateway.hand_overs.answer(answer)
+    if answered.state is None or answered.receipt is None:
+        raise RefusedError(Code.DELIVERY_UNKNOWN)
+    gateway.metrics.count_answered(answered.state.value)
+    return {
+        "id": answer.message_id,
+        "state": answered.state.value,
+        "receipt": answered.receipt.token,
+    }

@@ -1,0 +1,110 @@
+"""Reading what a request carries: strictly, bounded in size and time, and nothing more."""
+
+import re
+from datetime import timedelta
+from typing import Final
+
+from aiohttp import web
+
+from broker.admission import strict_json
+from broker.errors import Code, DocumentError, FieldProblem, RefusedError
+from broker.gateway.limits import deadline
+from broker.model import HandOverNumber, Json, Posting
+
+MAX_BODY_BYTES: Final = 262_144
+MAX_ANSWERS: Final = 100
+"""Desk answers in one request."""
+BODY_DEADLINE: Final = timedelta(seconds=20)
+"""256 KiB at 105 kbit/s, the slowest link that an agency may have."""
+NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+async def read_posting(request: web.Request) -> Posting:
+    """Read a message as bytes, with its signature.
+
+    Raises:
+        RefusedError: Another media type, too large, too slow; ``SIGNATURE_MISSING`` is for
+            ``admission`` to say.
+    """
+    signatures = request.headers.getall("Message-Signature", [])
+    if len(signatures) > 1:
+        raise RefusedError(Code.SIGNATURE_INVALID)
+    body = await read_json_body(request)
+    return Posting(body=body, signature=signatures[0] if signatures else "")
+
+
+async def read_json_body(request: web.Request) -> bytes:
+    """Read the bytes of a JSON body, without looking into them."""
+    media_type, _, parameters = request.headers.get("Content-Type", "").partition(";")
+    if media_type.strip().lower() != "application/json" or parameters.strip().lower() not in (
+        "",
+        "charset=utf-8",
+    ):
+        raise DocumentError(Code.MEDIA_TYPE_UNSUPPORTED)
+    if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
+        # Refused before its bytes are read.
+        raise DocumentError(Code.TOO_LARGE)
+    async with deadline(BODY_DEADLINE):
+        return await request.read()
+
+
+async def read_tokens(request: web.Request, member: str) -> tuple[str, ...]:
+    """Read ``{"<member>": ["<JWS>", …]}``, 1 to 100 of them."""
+    document = strict_json.parse(await read_json_body(request))
+    tokens = document.get(member)
+    if set(document) != {member} or not isinstance(tokens, list):
+        raise _body_problem(f"/{member}", "required")
+    if not 1 <= len(tokens) <= MAX_ANSWERS:
+        raise _body_problem(f"/{member}", "maxItems" if tokens else "minItems")
+    return tuple(_token(token, f"/{member}/{index}") for index, token in enumerate(tokens))
+
+
+def _token(token: Json, pointer: str) -> str:
+    if isinstance(token, str):
+        return token
+    raise _body_problem(pointer, "type")
+
+
+def read_number(request: web.Request, name: str, *, default: int, low: int, high: int) -> int:
+    """Read a whole number from the query, once and within its limits."""
+    values = request.query.getall(name, [])
+    if not values:
+        return default
+    if len(values) > 1 or not NUMBER.fullmatch(values[0]) or not low <= int(values[0]) <= high:
+        raise _parameter_problem(name)
+    return int(values[0])
+
+
+def read_flag(request: web.Request, name: str) -> bool:
+    """Read ``true`` or ``false`` from the query; absent means false."""
+    values = request.query.getall(name, ["false"])
+    if len(values) > 1 or values[0] not in ("true", "false"):
+        raise _parameter_problem(name)
+    return values[0] == "true"
+
+
+def check_parameters(request: web.Request, *known: str) -> None:
+    """Refuse a parameter that nobody knows: it may have been meant to matter."""
+    if set(request.query) - set(known):
+        raise RefusedError(Code.PARAMETER_INVALID)
+
+
+def read_last_event_id(request: web.Request) -> HandOverNumber | None:
+    """Read ``Last-Event-ID``: the last hand-over that reached the client."""
+    text = request.headers.get("Last-Event-ID")
+    if text is None:
+        return None
+    if not NUMBER.fullmatch(text):
+        raise _parameter_problem("Last-Event-ID")
+    return HandOverNumber(int(text))
+
+
+def _body_problem(pointer: str, code: str) -> DocumentError:
+    problem = FieldProblem(pointer=pointer, code=code)
+    return DocumentError(Code.SCHEMA_VIOLATION, problems=[problem])
+
+
+def _parameter_problem(name: str) -> RefusedError:
+    return RefusedError(
+        Code.PARAMETER_INVALID, problems=[FieldProblem(pointer=f"?{name}", code="invalid")]
+    )

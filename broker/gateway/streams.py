@@ -1,0 +1,88 @@
+"""``/v1/stream``: a desk's messages as server-sent events (WHATWG HTML section 9.2)."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from aiohttp import web
+
+from broker.errors import UnavailableError
+from broker.gateway import render
+from broker.gateway.context import GATEWAY, Gateway, calling_desk
+from broker.gateway.desks import own_queues
+from broker.gateway.requests import check_parameters, read_last_event_id
+from broker.hand_over import DeskSession
+from broker.model import HandOver, HandOverNumber, QueueName
+
+HEARTBEAT: Final = timedelta(seconds=15)
+"""Below the idle limit of every proxy that we know (60 s), so that none cuts the stream."""
+WRITE_DEADLINE: Final = timedelta(seconds=30)
+"""A reader that takes nothing for so long is gone; its leases run out by themselves."""
+BATCH: Final = 50
+DRAIN_CHECK: Final = timedelta(seconds=1)
+BYE: Final = b"event: bye\ndata: {}\n\n"
+HEADERS: Final = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Hand over messages as they come, until the desk leaves or the gateway drains."""
+    gateway = request.app[GATEWAY]
+    caller, desk = await calling_desk(request)
+    check_parameters(request, "queue")
+    queues = own_queues(gateway, desk, request.query.getall("queue", []))
+    last = read_last_event_id(request)
+    async with gateway.limits.stream(caller.client_id):
+        return await _stream(request, queues, holder=caller.client_id, last=last)
+
+
+async def _stream(
+    request: web.Request,
+    queues: Sequence[QueueName],
+    *,
+    holder: str,
+    last: HandOverNumber | None,
+) -> web.StreamResponse:
+    gateway = request.app[GATEWAY]
+    async with gateway.hand_overs.session(queues, holder=holder, resume_after=last) as session:
+        response = web.StreamResponse(headers=HEADERS)
+        response.headers["DPoP-Nonce"] = gateway.access.nonces.current(gateway.clock())
+        await response.prepare(request)
+        gateway.metrics.streams.inc()
+        try:
+            await _feed(response, session, gateway)
+        except (ConnectionError, TimeoutError, UnavailableError):
+            # The desk is gone, or a part of ours is: it reconnects, and the leases decide.
+            return response
+        finally:
+            gateway.metrics.streams.dec()
+        return response
+
+
+async def _feed(response: web.StreamResponse, session: DeskSession, gateway: Gateway) -> None:
+    clock = asyncio.get_running_loop().time
+    await _write(response, b"retry: 1000\n: enlace\n\n")
+    written_at = clock()
+    while not gateway.lifecycle.draining:
+        handed = await session.take(limit=BATCH, wait=DRAIN_CHECK)
+        if handed:
+            await _write(response, b"".join(_event(one) for one in handed))
+            gateway.metrics.count_handed_over(len(handed))
+            written_at = clock()
+        elif clock() - written_at >= HEARTBEAT.total_seconds():
+            await _write(response, b": still here\n\n")
+            written_at = clock()
+    await _write(response, BYE)
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    async with asyncio.timeout(WRITE_DEADLINE.total_seconds()):
+        await response.write(data)
+
+
+def _event(handed: HandOver) -> bytes:
+    return b"event: message\nid: %d\ndata: %b\n\n" % (handed.hand_over, render.hand_over(handed))

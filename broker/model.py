@@ -1,0 +1,355 @@
+"""One frozen type per boundary that a message crosses.
+
+``Posting`` → ``SignedPosting`` → ``Message`` → ``RoutedMessage`` → ``SealedMessage`` (in
+``sealing``) → ``Acceptance`` → ``Delivery``. Each is made by exactly one stage; holding one
+proves that the stage was passed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType, TypeAlias
+
+from keys.identifiers import KeyId
+from keys.strict_json import JsonValue
+from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
+
+Json: TypeAlias = JsonValue
+"""What strict JSON can hold."""
+
+MessageId = NewType("MessageId", str)
+"""A UUIDv7 in lower case, chosen by the sender; unique for its agency."""
+ContentHash = NewType("ContentHash", str)
+"""Base64url SHA-256 of a sealed content, 43 characters; what receipts and signatures name."""
+QueueName = NewType("QueueName", str)
+"""``MX.GT.intelligence``; built by :func:`pair_queue` from the directory, never from input."""
+DeliveryNumber = NewType("DeliveryNumber", int)
+"""One recipient's copy of one message; rises in the order of acceptance."""
+HandOverNumber = NewType("HandOverNumber", int)
+"""One handing of one delivery to a desk; rises with every hand-over; the SSE event id."""
+LogPosition = NewType("LogPosition", int)
+"""Where an event stands in the ledger's log; rises by one, without gaps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class AgencyRef:
+    """An agency of a country: who writes messages."""
+
+    country: Country
+    agency: str
+    """``[a-z0-9-]``, at most 32 characters, unique in its country."""
+
+    def __str__(self) -> str:
+        return f"{self.country}/{self.agency}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class DeskRef:
+    """A country's desk for one compartment: who receives messages."""
+
+    country: Country
+    compartment: Compartment
+
+    def __str__(self) -> str:
+        return f"{self.country}.{self.compartment}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Pair:
+    """The one-way road from a country to a desk; open only if the directory says so."""
+
+    origin: Country
+    desk: DeskRef
+
+    @property
+    def queue(self) -> QueueName:
+        """The RabbitMQ queue, and routing key, of this road."""
+        return pair_queue(self.origin, self.desk)
+
+
+def pair_queue(origin: Country, desk: DeskRef) -> QueueName:
+    """Name the queue from a country to a desk: ``MX.GT.intelligence``."""
+    return QueueName(f"{origin}.{desk.country}.{desk.compartment}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a message says it should go."""
+
+    countries: tuple[Country, ...]
+    compartment: Compartment | None
+    channel: str | None
+    """A High-Level Security Group channel; then the other two are empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """What a request carried: bytes that nobody has looked into yet."""
+
+    body: bytes = field(repr=False)
+    signature: str = field(repr=False)
+    """The ``Message-Signature`` header: a detached JWS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedPosting:
+    """Bytes that the calling agency provably wrote; still not parsed."""
+
+    body: bytes = field(repr=False)
+    signature: str = field(repr=False)
+    sender: AgencyRef
+    signed_with: KeyId
+    claims: "SignatureClaims"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureClaims:
+    """What the message signature says of the body; compared once the body is parsed."""
+
+    message_id: str
+    origin: str
+    schema: str
+    issued_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A valid message: its signed bytes, and the facts that routing and sealing need."""
+
+    body: bytes = field(repr=False)
+    """The exact bytes that were signed; they are what is sealed and opened."""
+    signature: str = field(repr=False)
+    id: MessageId
+    kind: Kind
+    version: str
+    sender: AgencyRef
+    to: Address
+    created: datetime
+    created_text: str
+    """As the sender wrote it, so that the sealed route says what the body says."""
+    expires: datetime
+    expires_text: str
+    urgency: Urgency
+    handling: HandlingCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutedMessage:
+    """A message that may go where it wants: the desks, and the rule that allows each."""
+
+    message: Message
+    deliveries: tuple["Route", ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One allowed recipient of one message."""
+
+    pair: Pair
+    rule: str
+    """The rule that allows it, as a dry run shows it."""
+
+
+class DeliveryState(StrEnum):
+    """How far one recipient's copy has come; final from ``ACKNOWLEDGED`` on."""
+
+    ACCEPTED = "accepted"
+    """Recorded; the sender has a receipt."""
+    DISPATCHED = "dispatched"
+    """The transport has confirmed it."""
+    DELIVERED = "delivered"
+    """Handed to a desk that has not answered yet."""
+    ACKNOWLEDGED = "acknowledged"
+    """The desk opened it, stored it and signed for it."""
+    REFUSED = "refused"
+    """The desk returned it with a reason, signed."""
+    DEAD_LETTERED = "dead-lettered"
+    """Handed over too often without an answer; an operator can send it again."""
+    EXPIRED = "expired"
+    """Its time ended before a desk acknowledged it."""
+    RECALLED = "recalled"
+    """The originator took it back."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will be handed over (an operator can revive a dead letter)."""
+        return self not in _OPEN
+
+
+_OPEN = frozenset({DeliveryState.ACCEPTED, DeliveryState.DISPATCHED, DeliveryState.DELIVERED})
+
+
+class EventKind(StrEnum):
+    """What the log records and a receipt can prove."""
+
+    ACCEPTED = "accepted"
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    DEAD_LETTERED = "dead-lettered"
+    EXPIRED = "expired"
+    REQUEUED = "requeued"
+
+
+class RefusalReason(StrEnum):
+    """Why a desk returns a message; the code list ``refusal-reasons`` has the labels."""
+
+    CANNOT_OPEN = "cannot-open"
+    SIGNATURE_NOT_VALID = "signature-not-valid"
+    RECEIPT_NOT_VALID = "receipt-not-valid"
+    CONTENT_NOT_VALID = "content-not-valid"
+    NOT_COMPETENT = "not-competent"
+    LEGAL_OBSTACLE = "legal-obstacle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a message, before it has its place in the log."""
+
+    kind: EventKind
+    at: datetime
+    message_id: MessageId
+    sender: AgencyRef
+    content_hash: ContentHash
+    recipients: Mapping[DeskRef, KeyId]
+    """The desks concerned, with the key that was sealed to: all of them for ``ACCEPTED``, the
+    answering one otherwise."""
+    reason: RefusalReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A signed statement of the gateway; ``token`` is all that a verifier needs."""
+
+    event: EventKind
+    position: LogPosition
+    at: datetime
+    token: str
+    """Compact JWS, ``typ`` ``enlace-receipt+jws``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """What one accepted message adds to the ledger, before it has its place in the log."""
+
+    message_id: MessageId
+    sender: AgencyRef
+    body_mac: bytes
+    """HMAC-SHA-256 of the body under the gateways' shared secret: tells the same bytes from
+    others, and nobody who holds only the ledger can test a guess against it."""
+    kind: Kind
+    version: str
+    urgency: Urgency
+    created: datetime
+    expires: datetime
+    accepted_at: datetime
+    content_hash: ContentHash
+    sealed: bytes = field(repr=False)
+    """JWE General JSON."""
+    pairs: tuple[Pair, ...]
+    recipient_keys: Mapping[DeskRef, KeyId]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A recorded delivery that the transport has not confirmed yet."""
+
+    number: DeliveryNumber
+    queue: QueueName
+    message_id: MessageId
+    content_hash: ContentHash
+    urgency: Urgency
+    expires: datetime
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """A delivery leased to a desk, as it goes over the wire."""
+
+    number: DeliveryNumber
+    hand_over: HandOverNumber
+    queue: QueueName
+    origin: AgencyRef
+    message_id: MessageId
+    content_hash: ContentHash
+    urgency: Urgency
+    attempt: int
+    """1 at the first hand-over."""
+    lease_until: datetime
+    receipt: str
+    """The gateway's receipt for the acceptance; the desk verifies it."""
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskAnswer:
+    """A desk's signed word on one delivery, verified by ``admission.acknowledge``."""
+
+    desk: DeskRef
+    message_id: MessageId
+    content_hash: ContentHash
+    reason: RefusalReason | None
+    """None acknowledges; a reason refuses."""
+    answered_at: datetime
+    """When the desk says it signed."""
+    token: str = field(repr=False)
+    """The desk's compact JWS, kept as evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientStatus:
+    """How far one recipient's copy has come, with the evidence for it."""
+
+    desk: DeskRef
+    state: DeliveryState
+    changed_at: datetime
+    attempts: int
+    reason: RefusalReason | None
+    desk_evidence: str | None
+    """The desk's own signature over its answer."""
+    receipt: str | None
+    """The gateway's receipt for the final event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageStatus:
+    """What the originator may know of a message."""
+
+    id: MessageId
+    kind: Kind
+    accepted_at: datetime
+    expires: datetime
+    content_hash: ContentHash
+    receipt: str
+    recipients: tuple[RecipientStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueDepth:
+    """What waits in one queue of a desk."""
+
+    queue: QueueName
+    waiting: int
+    leased: int
+    oldest_accepted_at: datetime | None
+
+
+class Scope(StrEnum):
+    """What an access token is good for."""
+
+    MESSAGES_SEND = "messages:send"
+    MESSAGES_RECEIVE = "messages:receive"
+    DIRECTORY_READ = "directory:read"
+    ADMIN_COUNTRY = "admin:country"
+    ADMIN_EXCHANGE = "admin:exchange"
+    AUDIT_READ = "audit:read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who is calling, as proven by token and proof; never taken from the request."""
+
+    client_id: str
+    subject: AgencyRef | DeskRef
+    scopes: frozenset[Scope]

@@ -1,0 +1,90 @@
+"""The relay: what is recorded is published, however often something dies on the way."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from broker.errors import UnavailableError
+from broker.model import DeliveryNumber, Outgoing
+from broker.ports import Clock, DeliveryLedger, Transport
+
+WINDOW: Final = 256
+"""Deliveries published together: enough that confirms cost little, at most 100 MiB of bodies."""
+CLAIM: Final = timedelta(seconds=30)
+"""How long a window is this relay's; a dead relay delays its window by so much."""
+PUBLISH_TIMEOUT: Final = timedelta(seconds=10)
+"""Well inside the claim, so that no window is published by two relays that both live."""
+IDLE: Final = timedelta(milliseconds=500)
+"""How soon a relay finds what another process recorded; its own are found at once."""
+RETRY: Final = timedelta(seconds=2)
+"""How soon it tries again when the ledger or the transport is away."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, kw_only=True)
+class Relay:
+    """Publishes recorded deliveries in windows; any number of them may run."""
+
+    ledger: DeliveryLedger
+    transport: Transport
+    clock: Clock
+    name: str = field(default_factory=lambda: f"relay-{uuid4()}")
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        """Say that something was recorded; never waits."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled. Start-up and the normal path are the same code."""
+        while True:
+            try:
+                published = await self.publish_window()
+            except UnavailableError as error:
+                log.warning("relay:waiting", code=error.code.value)
+                await asyncio.sleep(RETRY.total_seconds())
+                continue
+            if not published:
+                await self._rest()
+
+    async def publish_window(self) -> int:
+        """Publish the oldest unpublished deliveries; say how many are safe now.
+
+        Raises:
+            UnavailableError: The window stays unpublished and is claimed again later.
+        """
+        self._wake.clear()
+        window = await self._claim()
+        if not window:
+            return 0
+        confirmed = await self.transport.publish(window, timeout=PUBLISH_TIMEOUT)
+        # A crash here publishes the window a second time after its claim has ended. The
+        # ledger drops second copies at hand-over; the reverse order could lose the first.
+        await self.ledger.mark_dispatched(confirmed, at=self.clock())
+        self._report(window, confirmed)
+        return len(confirmed)
+
+    async def _claim(self) -> Sequence[Outgoing]:
+        now = self.clock()
+        return await self.ledger.claim_unpublished(
+            limit=WINDOW, claimant=self.name, now=now, until=now + CLAIM
+        )
+
+    def _report(self, window: Sequence[Outgoing], confirmed: Sequence[DeliveryNumber]) -> None:
+        missing = len(window) - len(confirmed)
+        if missing:
+            log.warning("relay:unconfirmed", deliveries=missing)
+        log.debug("relay:published", deliveries=len(confirmed))
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(IDLE.total_seconds()):
+                await self._wake.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,1 @@
+"""Edge. Start what Enlace needs around it, privately, on one machine."""

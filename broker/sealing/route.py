@@ -1,0 +1,127 @@
+"""What everyone on the way may read of a sealed message, and nobody may change: its route.
+
+It is the additional authenticated data of the JWE, in one spelling only: compact JSON,
+members sorted, ASCII. The members are those of the message itself, so that the desk can
+compare them with what it opens.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from keys import strict_json
+from keys.errors import KeyFormatError
+from keys.strict_json import JsonObject, JsonValue
+from schemas.vocabulary import Compartment, Country, Kind, Urgency
+
+MAX_ROUTE_BYTES: Final = 2048
+"""Eleven countries and the longest of everything take 700."""
+TEXT_PATTERN: Final = re.compile(r"[A-Za-z0-9.:+_-]{1,64}", re.ASCII)
+"""Identifiers, versions and RFC 3339 times; no space, quote or control character."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealRoute:
+    """From whom, to whom, what kind, how urgent, until when; never what it says."""
+
+    message_id: str
+    origin: Country
+    agency: str
+    countries: tuple[Country, ...] = ()
+    compartment: Compartment | None = None
+    channel: str | None = None
+    """A channel; then the two before are empty."""
+    kind: Kind
+    version: str
+    created: str
+    """As the sender wrote it."""
+    urgency: Urgency
+    expires: str
+    """As the sender wrote it."""
+
+    def __post_init__(self) -> None:
+        texts = (self.message_id, self.agency, self.version, self.created, self.expires)
+        if not all(TEXT_PATTERN.fullmatch(text) for text in texts):
+            raise KeyFormatError("the route is malformed")
+        if self.channel is None:
+            _check_countries(self.countries, self.compartment)
+        elif self.countries or self.compartment or not TEXT_PATTERN.fullmatch(self.channel):
+            raise KeyFormatError("the route is malformed")
+
+    def to_bytes(self) -> bytes:
+        """Write the only spelling of this route."""
+        to: JsonObject = (
+            {"countries": [str(country) for country in self.countries]}
+            if self.channel is None
+            else {"channel": self.channel}
+        )
+        if self.compartment is not None:
+            to["compartment"] = self.compartment.value
+        return strict_json.write(
+            {
+                "id": self.message_id,
+                "from": {"country": self.origin.value, "agency": self.agency},
+                "to": to,
+                "kind": self.kind.value,
+                "version": self.version,
+                "created": self.created,
+                "urgency": self.urgency.value,
+                "expires": self.expires,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "SealRoute":
+        """Read a route in its only spelling.
+
+        Raises:
+            KeyFormatError: Another spelling, an unknown member or an unknown value.
+        """
+        if len(data) > MAX_ROUTE_BYTES:
+            raise KeyFormatError("the route is too long")
+        members = strict_json.parse_object(data)
+        try:
+            route = _route_of(members)
+        except (KeyError, ValueError, TypeError):
+            raise KeyFormatError("the route is malformed") from None
+        # Also catches members that were not looked at: they would not be written again.
+        if route.to_bytes() != data:
+            raise KeyFormatError("the route has more than one spelling")
+        return route
+
+
+def _route_of(members: JsonObject) -> SealRoute:
+    sender, to = _object(members["from"]), _object(members["to"])
+    countries = to.get("countries", [])
+    if not isinstance(countries, list):
+        raise TypeError
+    return SealRoute(
+        message_id=_text(members["id"]),
+        origin=Country(_text(sender["country"])),
+        agency=_text(sender["agency"]),
+        countries=tuple(Country(_text(country)) for country in countries),
+        compartment=Compartment(_text(to["compartment"])) if "compartment" in to else None,
+        channel=_text(to["channel"]) if "channel" in to else None,
+        kind=Kind(_text(members["kind"])),
+        version=_text(members["version"]),
+        created=_text(members["created"]),
+        urgency=Urgency(_text(members["urgency"])),
+        expires=_text(members["expires"]),
+    )
+
+
+def _check_countries(countries: tuple[Country, ...], compartment: Compartment | None) -> None:
+    if not countries or compartment is None or len(set(countries)) != len(countries):
+        raise KeyFormatError("the route is malformed")
+
+
+def _object(value: JsonValue) -> JsonObject:
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
+
+
+def _text(value: JsonValue) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

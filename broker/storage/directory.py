@@ -1,0 +1,139 @@
+"""What have the administrators set up?"""
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import TypeAlias
+
+from sqlalchemy import Connection, Table, and_, delete, insert, select, update
+
+from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
+from broker.model import DeskRef, Pair
+from broker.storage import directory_rows as rows
+from broker.storage.database import Database
+from broker.storage.group_commit import GroupCommit, Sort, one_by_one
+from broker.storage.tables import agencies, clients, countries, desks, heads, pairs, statements
+from broker.storage.transaction import Transaction
+from schemas.vocabulary import Country
+
+VERSION = select(heads.c.directory)
+Values: TypeAlias = Mapping[str, str | None]
+Change: TypeAlias = Callable[[Transaction], bool]
+"""Changes a table and says so, or finds that nothing has to change."""
+
+
+def change(transaction: Transaction, wanted: Change) -> None:
+    """Make a change and, if it was one, a new version of the directory."""
+    if wanted(transaction):
+        # A crash before the commit loses the change and its version; the administrator, who
+        # has no answer, repeats the command.
+        transaction.head.next_directory()
+
+
+CHANGE = Sort(apply=one_by_one(change))
+
+
+class StoredDirectory:
+    """The ledger's ``DirectoryStore``; the port says what each method promises."""
+
+    def __init__(self, database: Database, commits: GroupCommit) -> None:
+        self._database = database
+        self._commits = commits
+
+    async def version(self) -> int:
+        """See ``DirectoryStore.version``."""
+        return await self._database.read(_version)
+
+    async def load(self) -> DirectoryRecord:
+        """See ``DirectoryStore.load``."""
+        return await self._database.read(_load)
+
+    async def add_country(self, country: Country) -> None:
+        """See ``DirectoryStore.add_country``."""
+        await self._submit(_put(countries, {"country": country.value}))
+
+    async def put_agency(self, record: AgencyRecord) -> None:
+        """See ``DirectoryStore.put_agency``."""
+        await self._submit(_put(agencies, rows.agency_values(record)))
+
+    async def put_client(self, record: ClientRecord) -> None:
+        """See ``DirectoryStore.put_client``."""
+        await self._submit(_put(clients, rows.client_values(record)))
+
+    async def add_desk(self, desk: DeskRef) -> None:
+        """See ``DirectoryStore.add_desk``."""
+        await self._submit(_put(desks, rows.desk_values(desk)))
+
+    async def set_pair(self, pair: Pair, *, is_open: bool) -> None:
+        """See ``DirectoryStore.set_pair``."""
+        values = rows.pair_values(pair)
+        await self._submit(_put(pairs, values) if is_open else _remove(pairs, values))
+
+    async def add_statement(self, token: str) -> None:
+        """See ``DirectoryStore.add_statement``."""
+        await self._submit(_add_statement(token))
+
+    async def _submit(self, wanted: Change) -> None:
+        await self._commits.submit(CHANGE, wanted)
+
+
+def _put(table: Table, values: Values) -> Change:
+    key = {column.name: values[column.name] for column in table.primary_key}
+    there = and_(*(table.c[name] == value for name, value in key.items()))
+
+    def put(transaction: Transaction) -> bool:
+        connection = transaction.connection
+        found = connection.execute(select(table).where(there)).mappings().one_or_none()
+        if found is None:
+            connection.execute(insert(table), dict(values))
+            return True
+        if dict(found) == dict(values):
+            return False
+        connection.execute(update(table).where(there), dict(values))
+        return True
+
+    return put
+
+
+def _remove(table: Table, values: Values) -> Change:
+    there = and_(*(table.c[name] == value for name, value in values.items()))
+
+    def remove(transaction: Transaction) -> bool:
+        return transaction.connection.execute(delete(table).where(there)).rowcount > 0
+
+    return remove
+
+
+def _add_statement(token: str) -> Change:
+    digest = sha256(token.encode()).digest()
+
+    def add(transaction: Transaction) -> bool:
+        connection = transaction.connection
+        known = select(statements.c.number).where(statements.c.digest == digest)
+        if connection.execute(known).one_or_none() is not None:
+            return False
+        number = transaction.head.directory + 1
+        connection.execute(insert(statements), {"number": number, "digest": digest, "token": token})
+        return True
+
+    return add
+
+
+def _version(connection: Connection) -> int:
+    version: int = connection.execute(VERSION).scalar_one()
+    return version
+
+
+def _load(connection: Connection) -> DirectoryRecord:
+    return DirectoryRecord(
+        version=_version(connection),
+        countries=frozenset(
+            Country(country) for country in connection.execute(select(countries)).scalars()
+        ),
+        agencies=rows.read_agencies(connection),
+        clients=rows.read_clients(connection),
+        desks=rows.read_desks(connection),
+        open_pairs=rows.read_pairs(connection),
+        statements=tuple(
+            connection.execute(select(statements.c.token).order_by(statements.c.number)).scalars()
+        ),
+    )

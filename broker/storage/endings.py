@@ -1,0 +1,121 @@
+"""Which deliveries does the exchange itself give up, and which does it send again?"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Row, bindparam
+
+from broker.model import DeliveryNumber, DeliveryState, EventKind, QueueName
+from broker.ports import SignReceipt
+from broker.storage.group_commit import Sort, one_by_one
+from broker.storage.settling import FACTS, Settlement, draw_receipt, send_again, settle
+from broker.storage.tables import IS_DEAD_LETTERED, IS_OPEN, deliveries
+from broker.storage.transaction import Transaction, padded
+
+REQUEUED_AT_ONCE = 256
+"""Deliveries in one transaction: some 20 ms during which nobody else writes."""
+
+OPEN = FACTS.where(IS_OPEN).order_by(deliveries.c.number)
+NUMBERED = OPEN.where(deliveries.c.number.in_(bindparam("numbers", expanding=True)))
+OVERDUE = (
+    FACTS.where(IS_OPEN, deliveries.c.expires <= bindparam("now", type_=deliveries.c.expires.type))
+    .order_by(deliveries.c.expires, deliveries.c.number)
+    .limit(bindparam("most"))
+)
+IN_QUEUE = (
+    deliveries.c.queue == bindparam("queue"),
+    deliveries.c.number > bindparam("after"),
+)
+LOST = OPEN.where(*IN_QUEUE).limit(REQUEUED_AT_ONCE)
+DEAD = (
+    FACTS.where(IS_DEAD_LETTERED, *IN_QUEUE).order_by(deliveries.c.number).limit(REQUEUED_AT_ONCE)
+)
+
+
+DEAD_LETTERED = (DeliveryState.DEAD_LETTERED, EventKind.DEAD_LETTERED)
+EXPIRED = (DeliveryState.EXPIRED, EventKind.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivingUp:
+    """Deliveries that were handed over too often."""
+
+    numbers: Collection[DeliveryNumber]
+    now: datetime
+    sign: SignReceipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A look for what is overdue."""
+
+    now: datetime
+    limit: int
+    sign: SignReceipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requeueing:
+    """A part of a queue that is to be sent again."""
+
+    queue: QueueName
+    dead_letters_only: bool
+    after: DeliveryNumber
+    now: datetime
+    sign: SignReceipt
+
+
+def give_up(transaction: Transaction, wanted: GivingUp) -> None:
+    """Dead-letter what is not final."""
+    if wanted.numbers:
+        rows = transaction.connection.execute(NUMBERED, {"numbers": padded(wanted.numbers)}).all()
+        _end(transaction, rows, ending=DEAD_LETTERED, now=wanted.now, sign=wanted.sign)
+
+
+def expire(transaction: Transaction, wanted: Round) -> int:
+    """Expire what is overdue, the longest overdue first."""
+    rows = transaction.connection.execute(OVERDUE, {"now": wanted.now, "most": wanted.limit}).all()
+    _end(transaction, rows, ending=EXPIRED, now=wanted.now, sign=wanted.sign)
+    return len(rows)
+
+
+def requeue(transaction: Transaction, wanted: Requeueing) -> Sequence[DeliveryNumber]:
+    """Send the next few again; say which, so that the caller knows where to go on."""
+    statement = DEAD if wanted.dead_letters_only else LOST
+    rows = transaction.connection.execute(
+        statement, {"queue": wanted.queue, "after": wanted.after}
+    ).all()
+    drawn = [
+        draw_receipt(transaction, row, kind=EventKind.REQUEUED, now=wanted.now, sign=wanted.sign)
+        for row in rows
+    ]
+    send_again(transaction, rows, drawn)
+    return [DeliveryNumber(row.number) for row in rows]
+
+
+DEAD_LETTER = Sort(apply=one_by_one(give_up))
+EXPIRE = Sort(apply=one_by_one(expire))
+REQUEUE = Sort(apply=one_by_one(requeue))
+
+
+def _end(
+    transaction: Transaction,
+    rows: Sequence[Row[*tuple[object, ...]]],
+    *,
+    ending: tuple[DeliveryState, EventKind],
+    now: datetime,
+    sign: SignReceipt,
+) -> None:
+    state, kind = ending
+    settle(
+        transaction,
+        [
+            Settlement(
+                row=row,
+                state=state,
+                receipt=draw_receipt(transaction, row, kind=kind, now=now, sign=sign),
+            )
+            for row in rows
+        ],
+    )

@@ -1,0 +1,96 @@
+"""What does an accepted message add to the tables?"""
+
+from dataclasses import dataclass, field
+
+from broker.model import Acceptance, DeliveryState, Receipt
+from broker.storage import receipts
+from broker.storage.bulk import BulkInsert, Values
+from broker.storage.tables import deliveries, messages
+from broker.storage.transaction import Transaction
+
+MESSAGES = BulkInsert(
+    messages,
+    "number",
+    "message_id",
+    "origin_country",
+    "origin_agency",
+    "body_mac",
+    "kind",
+    "version",
+    "urgency",
+    "created",
+    "expires",
+    "accepted_at",
+    "content_hash",
+    "sealed",
+)
+DELIVERIES = BulkInsert(
+    deliveries,
+    "number",
+    "message",
+    "queue",
+    "desk_country",
+    "compartment",
+    "key_id",
+    "state",
+    "changed_at",
+    "expires",
+    "attempts",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Rows:
+    """What a group of messages adds, gathered so that each table is written once."""
+
+    messages: list[Values] = field(default_factory=list)
+    log: list[Values] = field(default_factory=list)
+    deliveries: list[Values] = field(default_factory=list)
+
+    def add(self, transaction: Transaction, acceptance: Acceptance, receipt: Receipt) -> None:
+        """Add a message, its acceptance and a delivery for each recipient."""
+        number = receipt.position
+        self.messages.append(_message(number, acceptance))
+        self.log.append(receipts.log_row(receipt, message=number, delivery=None))
+        for pair in acceptance.pairs:
+            self.deliveries.append(
+                (
+                    transaction.head.next_delivery(),
+                    number,
+                    pair.queue,
+                    pair.desk.country.value,
+                    pair.desk.compartment.value,
+                    acceptance.recipient_keys[pair.desk],
+                    DeliveryState.ACCEPTED.value,
+                    acceptance.accepted_at,
+                    acceptance.expires,
+                    0,
+                )
+            )
+
+    def insert(self, transaction: Transaction) -> None:
+        """Write the tables, in this order, since each refers to the one before.
+
+        A crash in between, or before the commit, loses all three: no sender has a receipt.
+        """
+        MESSAGES.execute(transaction.connection, self.messages)
+        receipts.LOG.execute(transaction.connection, self.log)
+        DELIVERIES.execute(transaction.connection, self.deliveries)
+
+
+def _message(number: int, acceptance: Acceptance) -> Values:
+    return (
+        number,
+        acceptance.message_id,
+        acceptance.sender.country.value,
+        acceptance.sender.agency,
+        acceptance.body_mac,
+        acceptance.kind.value,
+        acceptance.version,
+        acceptance.urgency.value,
+        acceptance.created,
+        acceptance.expires,
+        acceptance.accepted_at,
+        acceptance.content_hash,
+        acceptance.sealed,
+    )

@@ -1,0 +1,147 @@
+"""Was this message accepted, and what became of it?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from hmac import compare_digest
+from typing import TypeAlias
+
+from sqlalchemy import Connection, bindparam, select
+
+from broker.model import (
+    Acceptance,
+    AgencyRef,
+    Event,
+    EventKind,
+    MessageId,
+    MessageStatus,
+    Receipt,
+)
+from broker.ports import IdTaken, Recorded, SignReceipt
+from broker.storage import receipts
+from broker.storage.database import Database
+from broker.storage.group_commit import GroupCommit, Sort
+from broker.storage.message_rows import Rows
+from broker.storage.status import message_status
+from broker.storage.tables import log, messages
+from broker.storage.transaction import Transaction, padded
+from schemas.vocabulary import Country
+
+KNOWN = (
+    select(
+        messages.c.message_id,
+        messages.c.origin_country,
+        messages.c.origin_agency,
+        messages.c.body_mac,
+        *receipts.RECEIPT_COLUMNS,
+    )
+    .join(log, log.c.position == messages.c.number)
+    .where(messages.c.message_id.in_(bindparam("ids", expanding=True)))
+)
+
+Name: TypeAlias = tuple[AgencyRef, MessageId]
+"""What makes a message unique."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A message to record, and who signs for it."""
+
+    acceptance: Acceptance
+    sign: SignReceipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A message that is in the ledger, or will be with this group."""
+
+    body_mac: bytes = field(repr=False)
+    receipt: Receipt
+
+    def answer(self, body_mac: bytes) -> Recorded | IdTaken:
+        """Answer somebody who brings this name again."""
+        if compare_digest(self.body_mac, body_mac):
+            return Recorded(receipt=self.receipt, replayed=True)
+        return IdTaken()
+
+
+def record_all(
+    transaction: Transaction, recordings: Sequence[Recording]
+) -> Sequence[Recorded | IdTaken]:
+    """Record what is new; the ledger's lock keeps all others from recording meanwhile."""
+    known = _look_up(
+        transaction.connection, [recording.acceptance.message_id for recording in recordings]
+    )
+    rows = Rows()
+    answers: list[Recorded | IdTaken] = []
+    for recording in recordings:
+        acceptance = recording.acceptance
+        name = (acceptance.sender, acceptance.message_id)
+        if name in known:
+            answers.append(known[name].answer(acceptance.body_mac))
+            continue
+        receipt = receipts.draw(transaction, _accepted(acceptance), recording.sign)
+        known[name] = Known(body_mac=acceptance.body_mac, receipt=receipt)
+        rows.add(transaction, acceptance, receipt)
+        answers.append(Recorded(receipt=receipt, replayed=False))
+    rows.insert(transaction)
+    return answers
+
+
+def find_all(transaction: Transaction, names: Sequence[Name]) -> Sequence[Known | None]:
+    """Look up what is known by these names."""
+    known = _look_up(transaction.connection, [message_id for _, message_id in names])
+    return [known.get(name) for name in names]
+
+
+RECORD = Sort(apply=record_all)
+FIND = Sort(apply=find_all, exclusive=False)
+
+
+class StoredMessages:
+    """The ledger's ``MessageLedger``."""
+
+    def __init__(self, database: Database, *, commits: GroupCommit, finds: GroupCommit) -> None:
+        self._database = database
+        self._commits = commits
+        self._finds = finds
+
+    async def find(
+        self, sender: AgencyRef, message_id: MessageId, *, body_mac: bytes
+    ) -> Recorded | IdTaken | None:
+        """See ``MessageLedger.find``."""
+        # Asked once for every message: in a group it costs a tenth of a read of its own.
+        found = await self._finds.submit(FIND, (sender, message_id))
+        return None if found is None else found.answer(body_mac)
+
+    async def record(self, acceptance: Acceptance, *, sign: SignReceipt) -> Recorded | IdTaken:
+        """See ``MessageLedger.record``."""
+        return await self._commits.submit(RECORD, Recording(acceptance=acceptance, sign=sign))
+
+    async def status(self, sender: AgencyRef, message_id: MessageId) -> MessageStatus | None:
+        """See ``MessageLedger.status``."""
+        return await self._database.read(
+            partial(message_status, sender=sender, message_id=message_id)
+        )
+
+
+def _look_up(connection: Connection, ids: Sequence[MessageId]) -> dict[Name, Known]:
+    # By id alone: another agency's message with the same id comes along and is not asked for.
+    return {
+        (
+            AgencyRef(country=Country(row.origin_country), agency=row.origin_agency),
+            MessageId(row.message_id),
+        ): Known(body_mac=row.body_mac, receipt=receipts.read_receipt(row))
+        for row in connection.execute(KNOWN, {"ids": padded(ids)})
+    }
+
+
+def _accepted(acceptance: Acceptance) -> Event:
+    return Event(
+        kind=EventKind.ACCEPTED,
+        at=acceptance.accepted_at,
+        message_id=acceptance.message_id,
+        sender=acceptance.sender,
+        content_hash=acceptance.content_hash,
+        recipients=acceptance.recipient_keys,
+    )

@@ -1,0 +1,1 @@
+"""Edge. One file for each step; a step that was released is never edited."""

@@ -1,0 +1,81 @@
+"""What may the originator know of a message?"""
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from broker.model import (
+    AgencyRef,
+    ContentHash,
+    DeliveryState,
+    DeskRef,
+    MessageId,
+    MessageStatus,
+    RecipientStatus,
+    RefusalReason,
+)
+from broker.storage.tables import deliveries, log, messages
+from schemas.vocabulary import Compartment, Country, Kind
+
+MESSAGE = (
+    select(
+        messages.c.number,
+        messages.c.kind,
+        messages.c.accepted_at,
+        messages.c.expires,
+        messages.c.content_hash,
+        log.c.token,
+    )
+    .join(log, log.c.position == messages.c.number)
+    .where(
+        messages.c.message_id == bindparam("id"),
+        messages.c.origin_country == bindparam("country"),
+        messages.c.origin_agency == bindparam("agency"),
+    )
+)
+RECIPIENTS = (
+    select(
+        deliveries.c.desk_country,
+        deliveries.c.compartment,
+        deliveries.c.state,
+        deliveries.c.changed_at,
+        deliveries.c.attempts,
+        deliveries.c.reason,
+        deliveries.c.desk_token,
+        log.c.token,
+    )
+    .outerjoin(log, log.c.position == deliveries.c.receipt)
+    .where(deliveries.c.message == bindparam("message"))
+    .order_by(deliveries.c.number)
+)
+
+
+def message_status(
+    connection: Connection, *, sender: AgencyRef, message_id: MessageId
+) -> MessageStatus | None:
+    """Say how far a message has come; the sender is part of the question."""
+    row = connection.execute(
+        MESSAGE, {"id": message_id, "country": sender.country.value, "agency": sender.agency}
+    ).one_or_none()
+    if row is None:
+        return None
+    recipients = connection.execute(RECIPIENTS, {"message": row.number})
+    return MessageStatus(
+        id=message_id,
+        kind=Kind(row.kind),
+        accepted_at=row.accepted_at,
+        expires=row.expires,
+        content_hash=ContentHash(row.content_hash),
+        receipt=row.token,
+        recipients=tuple(_recipient(recipient) for recipient in recipients),
+    )
+
+
+def _recipient(row: Row[*tuple[object, ...]]) -> RecipientStatus:
+    return RecipientStatus(
+        desk=DeskRef(country=Country(row.desk_country), compartment=Compartment(row.compartment)),
+        state=DeliveryState(row.state),
+        changed_at=row.changed_at,
+        attempts=row.attempts,
+        reason=None if row.reason is None else RefusalReason(row.reason),
+        desk_evidence=row.desk_token,
+        receipt=row.token,
+    )

@@ -1,0 +1,202 @@
+"""Which facts does the ledger keep, and how are they found again?
+
+The migrations build exactly this; a test compares the two on both databases.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+)
+
+from broker.storage.instant import Instant
+
+metadata = MetaData(
+    naming_convention={
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits on both; SQLite only takes ``INTEGER`` as an alias of its row id."""
+
+# --- counters -------------------------------------------------------------------------
+
+heads = Table(
+    "heads",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("delivery", BigInteger, nullable=False),
+    Column("hand_over", BigInteger, nullable=False),
+    Column("directory", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="single"),
+)
+"""One row: the last number given of each sort. Locking it is the ledger's write lock, and a
+rollback takes the numbers back: that is why positions have no gaps."""
+
+# --- messages -------------------------------------------------------------------------
+
+messages = Table(
+    "messages",
+    metadata,
+    # The position of the acceptance in the log, so that neither needs an index to the other.
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("message_id", String(36), nullable=False),
+    Column("origin_country", String(2), nullable=False),
+    Column("origin_agency", String(32), nullable=False),
+    Column("body_mac", LargeBinary, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("version", String(16), nullable=False),
+    Column("urgency", String(16), nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("expires", Instant, nullable=False),
+    Column("accepted_at", Instant, nullable=False),
+    # Not unique: no two ciphertexts have one hash, and an index over random values would
+    # rewrite a page for every message. An answer is found by message id, and compared.
+    Column("content_hash", String(43), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    # The id comes first: a group looks up its ids alone, with one flat IN.
+    UniqueConstraint("message_id", "origin_country", "origin_agency"),
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("position", NUMBER, primary_key=True, autoincrement=False),
+    Column("event", String(16), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("message", NUMBER, ForeignKey("messages.number"), nullable=False),
+    # No foreign key: a delivery already points here, and a circle could not be inserted.
+    Column("delivery", NUMBER),
+    Column("token", Text, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("message", NUMBER, ForeignKey("messages.number"), nullable=False),
+    Column("queue", String(32), nullable=False),
+    Column("desk_country", String(2), nullable=False),
+    Column("compartment", String(16), nullable=False),
+    Column("key_id", String(40), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    # Copied from the message, so that one partial index finds what is due.
+    Column("expires", Instant, nullable=False),
+    Column("claimed_by", Text),
+    Column("claimed_until", Instant),
+    Column("leased_by", Text),
+    Column("leased_until", Instant),
+    Column("hand_over", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", String(32)),
+    Column("desk_token", Text),
+    Column("receipt", NUMBER, ForeignKey("log.position")),
+    UniqueConstraint("message", "desk_country", "compartment"),
+)
+
+
+def _state_in(*states: str) -> ColumnElement[bool]:
+    # Literals, not parameters: a planner uses a partial index only when it can read there that
+    # the query asks for nothing else.
+    return deliveries.c.state.in_([literal_column(f"'{state}'") for state in states])
+
+
+IS_UNPUBLISHED = _state_in("accepted")
+IS_IN_QUEUE = _state_in("dispatched", "delivered")
+IS_OPEN = _state_in("accepted", "dispatched", "delivered")
+IS_DEAD_LETTERED = _state_in("dead-lettered")
+IS_LEASED = deliveries.c.leased_by.is_not(None)
+
+
+def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) -> Index:
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
+# An index holds only what is still in motion: it stays small however long the ledger lives.
+_partial("ix_deliveries_unpublished", deliveries.c.number, where=IS_UNPUBLISHED)
+_partial("ix_deliveries_in_queue", deliveries.c.queue, deliveries.c.number, where=IS_IN_QUEUE)
+_partial("ix_deliveries_open", deliveries.c.expires, where=IS_OPEN)
+_partial("ix_deliveries_leased", deliveries.c.leased_by, deliveries.c.hand_over, where=IS_LEASED)
+_partial(
+    "ix_deliveries_dead_lettered", deliveries.c.queue, deliveries.c.number, where=IS_DEAD_LETTERED
+)
+
+# --- single-use values ----------------------------------------------------------------
+
+spent = Table(
+    "spent",
+    metadata,
+    Column("value", LargeBinary, primary_key=True),
+    Column("until", Instant, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+# --- the directory --------------------------------------------------------------------
+
+countries = Table("countries", metadata, Column("country", String(2), primary_key=True))
+
+agencies = Table(
+    "agencies",
+    metadata,
+    Column("country", String(2), primary_key=True),
+    Column("agency", String(32), primary_key=True),
+    Column("function", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("client_id", String(64), primary_key=True),
+    Column("country", String(2), nullable=False),
+    Column("agency", String(32)),
+    Column("compartment", String(16)),
+    # Space-separated and sorted, as OAuth writes them.
+    Column("scopes", Text, nullable=False),
+    CheckConstraint("(agency IS NULL) <> (compartment IS NULL)", name="subject"),
+)
+
+desks = Table(
+    "desks",
+    metadata,
+    Column("country", String(2), primary_key=True),
+    Column("compartment", String(16), primary_key=True),
+)
+
+pairs = Table(
+    "pairs",
+    metadata,
+    Column("origin", String(2), primary_key=True),
+    Column("country", String(2), primary_key=True),
+    Column("compartment", String(16), primary_key=True),
+)
+"""The open ones; what is not here is closed."""
+
+statements = Table(
+    "statements",
+    metadata,
+    # The directory version that it came with: the order of arrival.
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    # SHA-256 of the token: PostgreSQL cannot index a text of more than 2704 bytes.
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("token", Text, nullable=False),
+)

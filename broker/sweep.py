@@ -1,0 +1,73 @@
+"""What time does to messages: they expire, and the transport gives some up."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from broker.errors import UnavailableError
+from broker.model import DeliveryNumber
+from broker.ports import Clock, DeliveryLedger, SignReceipt, Transport
+
+INTERVAL: Final = timedelta(seconds=15)
+"""How late a sender may learn that a message ran out unread."""
+BATCH: Final = 200
+"""Expired in one transaction, so that accepting never waits long for the sweep."""
+RETRY: Final = timedelta(seconds=5)
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, kw_only=True)
+class Sweep:
+    """Ends what is past its time, and takes back what the transport dropped."""
+
+    ledger: DeliveryLedger
+    transport: Transport
+    clock: Clock
+    sign_receipt: SignReceipt
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._expire_forever())
+            tasks.create_task(self._take_back_forever())
+
+    async def expire(self) -> int:
+        """End every delivery whose message has expired; say how many."""
+        total = 0
+        while True:
+            ended = await self.ledger.expire(now=self.clock(), limit=BATCH, sign=self.sign_receipt)
+            total += ended
+            if ended < BATCH:
+                return total
+
+    async def take_back(self, number: DeliveryNumber) -> None:
+        """Publish again what the transport gave up, unless the ledger has ended it.
+
+        A transport counts its own returns, also those of a desk whose line is bad. Only
+        the ledger knows how often a message was really handed over.
+        """
+        await self.ledger.republish([number], now=self.clock())
+        log.warning("delivery:taken-back", delivery=number)
+
+    async def _expire_forever(self) -> None:
+        while True:
+            try:
+                ended = await self.expire()
+                if ended:
+                    log.warning("delivery:expired", deliveries=ended)
+            except UnavailableError as error:
+                log.warning("sweep:waiting", code=error.code.value)
+            await asyncio.sleep(INTERVAL.total_seconds())
+
+    async def _take_back_forever(self) -> None:
+        while True:
+            try:
+                async for number in self.transport.dead_letters():
+                    await self.take_back(number)
+            except UnavailableError as error:
+                log.warning("sweep:waiting", code=error.code.value)
+            await asyncio.sleep(RETRY.total_seconds())

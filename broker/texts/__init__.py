@@ -1,0 +1,1 @@
+"""Pure. What people read, in their language."""

@@ -1,0 +1,332 @@
+"""Edge. Puts the parts together: the only place that knows which adapter stands where."""
+
+import asyncio
+import os
+import signal
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from aiohttp import web
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from broker.admission.access_token import AccessTokens
+from broker.admission.dpop import DpopNonces
+from broker.admission.policy import STANDARD_POLICY
+from broker.desk.pins import Pins
+from broker.desk.guarded_file import NOT_FOR_OTHERS, read_guarded
+from broker.directory import Directory
+from broker.directory_watch import DirectoryWatch
+from broker.errors import ConfigurationError, UnavailableError
+from broker.evidence.receipts import ReceiptIssuer
+from broker.exchange import Exchange
+from broker.gateway.access import Access, ClientKeys
+from broker.gateway.app import public_app
+from broker.gateway.context import Gateway
+from broker.gateway.health import management_app
+from broker.gateway.limits import Buckets, Limits, Rate
+from broker.gateway.metrics import Metrics
+from broker.gateway.polls import PollSessions
+from broker.gateway.proxies import Proxies
+from broker.gateway.server import Doorkeeper, listen, server_context, split_address
+from broker.hand_over import HandOvers
+from broker.ports import Transport
+from broker.relay import Relay
+from broker.settings import Mode, Settings
+from broker.storage.ledger import Ledger, open_ledger
+from broker.storage.migrate import upgrade
+from broker.sweep import Sweep
+from broker.texts.catalogue import Catalogue
+from broker.transport.local import LocalTransport
+from broker.transport.rabbitmq import open_rabbitmq
+from keys.custody.bundle import KeyBundle, read_bundle
+from keys.custody.envelope import RECOMMENDED, KdfCost
+from keys.errors import CustodyError, KeyFormatError
+from keys.identifiers import parse_kid
+from keys.key import SigningKey
+from keys.secret import Passphrase, SecretBytes
+from schemas.loader import SchemaSet
+
+log = structlog.get_logger()
+MAX_SECRET_BYTES = 4096
+MIN_SECRET_BYTES = 32
+DECLARE_AGAIN = timedelta(seconds=2)
+SHUTDOWN = timedelta(seconds=25)
+"""Below the 30 s after which orchestrators kill."""
+
+
+def utc_now() -> datetime:
+    """Tell the time; a ``ports.Clock``."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """The gateway's own secrets, read once at start."""
+
+    receipt_key: SigningKey
+    token_key: SigningKey
+    nonce_secret: SecretBytes
+    mac_key: SecretBytes
+    pins: Pins
+
+
+def read_secrets(settings: Settings, *, minimum: KdfCost = RECOMMENDED) -> Secrets:
+    """Read the gateway's keys, its shared secret and the pinned roots.
+
+    Raises:
+        ConfigurationError: A file is missing, too widely readable, or does not open.
+    """
+    shared = read_guarded(
+        settings.at_home(settings.secret_file), forbidden=NOT_FOR_OTHERS, at_most=MAX_SECRET_BYTES
+    )
+    if len(shared) < MIN_SECRET_BYTES:
+        raise ConfigurationError("ENLACE_SECRET_FILE: expected at least 32 random bytes")
+    bundle = _read_keys(settings, minimum)
+    return Secrets(
+        receipt_key=_signing_key(bundle, settings.receipt_key, "ENLACE_RECEIPT_KEY"),
+        token_key=_signing_key(bundle, settings.token_key, "ENLACE_TOKEN_KEY"),
+        nonce_secret=_derive(shared, b"enlace dpop nonce 1"),
+        mac_key=_derive(shared, b"enlace body mac 1"),
+        pins=Pins.load(settings.at_home(settings.roots)),
+    )
+
+
+def _read_keys(settings: Settings, minimum: KdfCost) -> KeyBundle:
+    passphrase = Passphrase(
+        read_guarded(
+            settings.at_home(settings.passphrase_file),
+            forbidden=NOT_FOR_OTHERS,
+            at_most=MAX_SECRET_BYTES,
+        ).strip()
+    )
+    try:
+        return read_bundle(settings.at_home(settings.keys), passphrase, minimum=minimum)
+    except CustodyError as error:
+        raise ConfigurationError(f"ENLACE_KEYS: {error}") from None
+
+
+def _signing_key(bundle: KeyBundle, name: str, setting: str) -> SigningKey:
+    try:
+        return bundle.signing[parse_kid(name)]
+    except (KeyError, KeyFormatError):
+        raise ConfigurationError(f"{setting}: no such key in ENLACE_KEYS") from None
+
+
+def _derive(shared: bytes, label: bytes) -> SecretBytes:
+    # One secret file, one key per purpose: neither tells anything of the other.
+    return SecretBytes(HKDF(SHA256(), length=32, salt=None, info=label).derive(shared))
+
+
+@asynccontextmanager
+async def open_transport(settings: Settings, ledger: Ledger) -> AsyncIterator[Transport]:
+    """Open the transport that the settings name; never another one in its place."""
+    url = settings.broker_url
+    if url is None:
+        yield LocalTransport(ledger.deliveries, clock=utc_now)
+        return
+    async with open_rabbitmq(url, clock=utc_now) as transport:
+        yield transport
+
+
+def build_gateway(
+    settings: Settings, secrets: Secrets, ledger: Ledger, transport: Transport
+) -> Gateway:
+    """Put one gateway together; starts nothing."""
+    schemas = SchemaSet.load()
+    watch = DirectoryWatch(ledger.directory, roots=secrets.pins.roots)
+    sign_receipt = ReceiptIssuer(secrets.receipt_key, issuer=settings.base_url)
+    hand_overs = HandOvers(
+        ledger=ledger.deliveries,
+        transport=transport,
+        clock=utc_now,
+        sign_receipt=sign_receipt,
+        lease=timedelta(seconds=settings.lease_seconds),
+    )
+    return Gateway(
+        base_url=settings.base_url,
+        exchange=Exchange(
+            directory=watch,
+            schemas=schemas,
+            policy=STANDARD_POLICY,
+            ledger=ledger.messages,
+            sign_receipt=sign_receipt,
+            mac_key=secrets.mac_key,
+            clock=utc_now,
+            draw=os.urandom,
+        ),
+        hand_overs=hand_overs,
+        polls=PollSessions(hand_overs=hand_overs),
+        deliveries=ledger.deliveries,
+        directory=watch,
+        access=_access(settings, secrets, ledger, watch),
+        relay=Relay(ledger=ledger.deliveries, transport=transport, clock=utc_now),
+        schemas=schemas,
+        texts=Catalogue.load("problems"),
+        limits=_limits(settings),
+        proxies=Proxies(settings.trusted_proxies),
+        metrics=Metrics(),
+        clock=utc_now,
+    )
+
+
+def _access(settings: Settings, secrets: Secrets, ledger: Ledger, watch: DirectoryWatch) -> Access:
+    def find_client(client_id: str) -> ClientKeys | None:
+        client = watch.current.client(client_id)
+        if client is None:
+            return None
+        return ClientKeys(record=client, keys=watch.current.client_keys(client, utc_now()))
+
+    own = secrets.receipt_key
+    receipt_keys = {**secrets.pins.receipt_keys, own.kid: own.public}
+    return Access(
+        base_url=settings.base_url,
+        proofs=ledger.proofs,
+        clock=utc_now,
+        nonces=DpopNonces(secrets.nonce_secret.reveal()),
+        tokens=AccessTokens(issuer=settings.base_url, signing_key=secrets.token_key),
+        find_client=find_client,
+        receipt_keys=receipt_keys.values,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        clients=Buckets(
+            Rate(per_second=settings.client_requests_per_second, burst=settings.client_burst)
+        ),
+        addresses=Buckets(
+            Rate(per_second=settings.address_requests_per_second, burst=settings.address_burst)
+        ),
+    )
+
+
+@asynccontextmanager
+async def running_gateway(
+    settings: Settings, *, minimum: KdfCost = RECOMMENDED
+) -> AsyncIterator[Gateway]:
+    """Run a gateway for as long as the context lasts; drains on leaving.
+
+    Raises:
+        ConfigurationError: Something is missing or contradicts; the text says what to do.
+        LedgerUnavailableError: The ledger does not answer.
+    """
+    secrets = read_secrets(settings, minimum=minimum)
+    if settings.mode is Mode.DEVELOPMENT:
+        await upgrade(settings.database_url)
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(open_ledger(settings.database_url))
+        transport = await stack.enter_async_context(open_transport(settings, ledger))
+        gateway = build_gateway(settings, secrets, ledger, transport)
+        await gateway.directory.refresh()
+        await stack.enter_async_context(_background(gateway, transport, ledger))
+        await stack.enter_async_context(_serving(settings, gateway, transport))
+        log.info("gateway:started", transport=transport.name, listen=settings.listen)
+        yield gateway
+
+
+@asynccontextmanager
+async def _background(
+    gateway: Gateway, transport: Transport, ledger: Ledger
+) -> AsyncIterator[None]:
+    sweep = Sweep(
+        ledger=ledger.deliveries,
+        transport=transport,
+        clock=utc_now,
+        sign_receipt=gateway.hand_overs.sign_receipt,
+    )
+    queues = asyncio.Event()
+    gateway.directory.on_change(lambda _: queues.set())
+    queues.set()
+    async with asyncio.TaskGroup() as tasks:
+        running = [
+            tasks.create_task(work)
+            for work in (
+                gateway.directory.run(),
+                gateway.relay.run(),
+                gateway.hand_overs.run(),
+                gateway.polls.run(),
+                sweep.run(),
+                _keep_declared(transport, gateway.directory, queues),
+            )
+        ]
+        try:
+            yield
+        finally:
+            for task in running:
+                task.cancel()
+
+
+async def _keep_declared(
+    transport: Transport, watch: DirectoryWatch, changed: asyncio.Event
+) -> None:
+    """Declare the queues of every open pair, now and whenever the directory changes."""
+    while True:
+        await changed.wait()
+        changed.clear()
+        directory: Directory = watch.current
+        try:
+            await transport.declare(directory.queues())
+        except UnavailableError:
+            log.warning("transport:not-declared")
+            changed.set()
+            await asyncio.sleep(DECLARE_AGAIN.total_seconds())
+
+
+@asynccontextmanager
+async def _serving(
+    settings: Settings, gateway: Gateway, transport: Transport
+) -> AsyncIterator[None]:
+    runner = web.AppRunner(
+        public_app(gateway), access_log=None, shutdown_timeout=SHUTDOWN.total_seconds()
+    )
+    management = web.AppRunner(management_app(gateway, transport), access_log=None)
+    await runner.setup()
+    await management.setup()
+    host, port = split_address(settings.management_listen)
+    await web.TCPSite(management, host, port).start()
+    if runner.server is None:
+        raise RuntimeError("the runner was not set up")
+    listener = await listen(
+        runner.server,
+        settings.listen,
+        tls=_tls(settings),
+        door=Doorkeeper(
+            per_address=settings.max_connections_per_address,
+            proxies=gateway.proxies,
+            proxies_only=settings.plain_http,
+        ),
+    )
+    try:
+        yield
+    finally:
+        # New requests are told to come back; streams say goodbye; what is in work is finished.
+        gateway.lifecycle.draining = True
+        listener.close()
+        await runner.cleanup()
+        await management.cleanup()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.plain_http:
+        return None
+    if settings.tls_certificate is None or settings.tls_key is None:
+        raise ConfigurationError("ENLACE_TLS_CERTIFICATE and ENLACE_TLS_KEY must be set")
+    return server_context(
+        settings.at_home(settings.tls_certificate), settings.at_home(settings.tls_key)
+    )
+
+
+async def run_gateway(settings: Settings, *, minimum: KdfCost = RECOMMENDED) -> None:
+    """Run a gateway until SIGTERM or SIGINT, then drain."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with running_gateway(settings, minimum=minimum):
+        await stop.wait()
+        log.info("gateway:draining")

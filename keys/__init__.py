@@ -1,0 +1,1 @@
+"""Pure. Which key is whose, for what, and when? (``custody`` beneath is an edge.)"""

@@ -1,0 +1,174 @@
+"""The schema: built by migrations, equal to ``tables``, checked at every start."""
+
+import asyncio
+import stat
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from broker.errors import ConfigurationError
+from broker.storage import endings, leasing, publishing, queues
+from broker.storage.connect import connect
+from broker.storage.database import Work
+from broker.storage.ledger import open_ledger
+from broker.storage.migrate import check, upgrade
+from broker.storage.tables import metadata
+from tests.contract.ledger.world import LIMITS, Maker, World
+
+STORED = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE name <> 'alembic_version'",
+    "postgresql": """
+        SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL
+        SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace
+        UNION ALL
+        SELECT table_name || '.' || column_name, data_type || is_nullable ||
+            coalesce(character_maximum_length::text, '') || coalesce(column_default, '')
+        FROM information_schema.columns WHERE table_schema = 'public'
+    """,
+}
+
+
+async def run(url: str, work: Work[object]) -> object:
+    """Do something in a database without asking what its schema is."""
+    database = connect(url, limits=LIMITS)
+    try:
+        return await database.write(work)
+    finally:
+        await database.close()
+
+
+def describe(connection: Connection) -> object:
+    """Read what the database itself says of its schema."""
+    rows = connection.execute(text(STORED[connection.dialect.name]))
+    return {
+        (name, definition and " ".join(definition.replace('"', "").split()).replace(" ,", ","))
+        for name, definition in rows
+        if "alembic" not in name
+    }
+
+
+async def test_upgrade_builds_what_the_tables_say(world: World) -> None:
+    """Alembic finds nothing to add, to change or to remove."""
+
+    def compare(connection: Connection) -> object:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        return compare_metadata(context, metadata)
+
+    assert await world.run(compare) == []
+
+
+async def test_upgrade_builds_the_very_same_as_the_tables_would(
+    world: World, bare_url: str
+) -> None:
+    """Partial indexes, checks and lengths too, which Alembic does not compare."""
+    if not bare_url.startswith(world.dialect):
+        pytest.skip("another database")
+    await run(bare_url, metadata.create_all)
+
+    migrated, created = await world.run(describe), await run(bare_url, describe)
+
+    assert migrated == created
+
+
+async def test_upgrade_may_be_repeated_and_run_twice_at_once(bare_url: str) -> None:
+    """Two processes that start together do not hinder each other."""
+    await asyncio.gather(upgrade(bare_url), upgrade(bare_url))
+    await upgrade(bare_url)
+
+    await check(bare_url)
+
+
+async def test_open_refuses_an_older_schema_and_says_what_to_run(bare_url: str) -> None:
+    """A database that nobody has upgraded is not touched."""
+    with pytest.raises(ConfigurationError, match=r"older.*enlace db upgrade"):
+        async with open_ledger(bare_url, limits=LIMITS):
+            pytest.fail("there is no schema")
+
+
+@pytest.mark.parametrize("act", [check, upgrade])
+async def test_newer_schema_is_refused(world: World, act: Callable[[str], Awaitable[None]]) -> None:
+    """An old program neither runs on what it does not know, nor changes it."""
+
+    def pretend(connection: Connection) -> object:
+        return connection.execute(text("UPDATE alembic_version SET version_num = '9999'")).rowcount
+
+    await world.run(pretend)
+
+    with pytest.raises(ConfigurationError, match="newer"):
+        await act(world.url)
+
+
+def read_modes(folder: Path) -> dict[str, int]:
+    """Tell who may read and write each file."""
+    return {each.name: stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()}
+
+
+async def test_sqlite_files_are_private(tmp_path: Path, make: Maker) -> None:
+    """Nobody but the owner reads the ledger or its log, even if the file was open before."""
+    path = tmp_path / "ledger.db"
+    path.touch(mode=0o644)
+    url = f"sqlite:///{path}"
+    await upgrade(url)
+
+    async with open_ledger(url, limits=LIMITS) as ledger:
+        await ledger.messages.record(make.acceptance(), sign=make.sign)
+        modes = read_modes(tmp_path)
+
+    assert modes == {"ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600}
+
+
+async def test_sqlite_is_set_to_survive_a_power_cut(tmp_path: Path) -> None:
+    """WAL with a flush at every commit, and foreign keys are kept."""
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+
+    def settings(connection: Connection) -> object:
+        return {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+
+    assert await run(url, settings) == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+    }
+
+
+async def test_statements_use_the_partial_indexes(world: World) -> None:
+    """What is asked every second does not read the whole history."""
+    if world.dialect != "sqlite":
+        pytest.skip("PostgreSQL chooses by statistics, which an empty table has not")
+    parameters = {
+        "now": 0,
+        "most": 1,
+        "queue": "q",
+        "holder": "h",
+        "after": 0,
+    }
+
+    def plan(connection: Connection) -> object:
+        found = {}
+        for name, statement in {
+            "ix_deliveries_unpublished": publishing.UNCLAIMED,
+            "ix_deliveries_in_queue": queues.WAITING,
+            "ix_deliveries_open": endings.OVERDUE,
+            "ix_deliveries_leased": leasing.RELEASE,
+            "ix_deliveries_dead_lettered": endings.DEAD,
+        }.items():
+            compiled = statement.compile(dialect=connection.dialect)
+            values = [parameters.get(key, 1) for key in compiled.positiontup]
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", tuple(values)).all()
+            found[name] = any(name in row[3] for row in rows)
+        return found
+
+    plans = await world.run(plan)
+    assert isinstance(plans, dict)
+    assert all(plans.values()), plans

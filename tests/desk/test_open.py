@@ -1,0 +1,286 @@
+"""Does opening prove all that it says, and name the right reason where it does not?"""
+
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from broker.desk import sign
+from broker.desk.line import message_line, verify_line
+from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
+from broker.desk.wire import ReceivedHandOver, read_hand_over
+from broker.model import AgencyRef, DeskRef, EventKind, RefusalReason
+from keys import base64url
+from schemas.vocabulary import Compartment, Country, Urgency
+from tests.desk import world
+from tests.desk.world import FISCALIA, NOW, POLICIA, HandOverParts
+
+CANNOT_OPEN = RefusalReason.CANNOT_OPEN
+RECEIPT = RefusalReason.RECEIPT_NOT_VALID
+SIGNATURE = RefusalReason.SIGNATURE_NOT_VALID
+CONTENT = RefusalReason.CONTENT_NOT_VALID
+OTHER_HASH = "A" * 43
+OTHER_DESK = DeskRef(country=Country.GUATEMALA, compartment=Compartment.JUDICIAL)
+
+
+def opened(hand_over: ReceivedHandOver, trust: Trust | None = None) -> OpenedMessage:
+    """Open as the desk does, in the standard world."""
+    key = world.decryption_key("GT-int-enc-1")
+    return open_hand_over(
+        hand_over, {key.kid: key}, trust or world.trust(), desk=world.DESK, now=NOW
+    )
+
+
+def bent(member: str, **parts: Any) -> ReceivedHandOver:
+    """Change one bit of one member of the sealed form, on its way to the desk."""
+    data = HandOverParts(**parts).to_json()
+    text = data["sealed"][member]
+    data["sealed"][member] = ("B" if text[0] != "B" else "C") + text[1:]
+    return read_hand_over(orjson.dumps(data))
+
+
+def test_open_gives_the_bytes_that_were_signed() -> None:
+    """Nothing is parsed and written again on the way."""
+    hand_over = world.hand_over()
+
+    message = opened(hand_over)
+
+    assert message.message.body == sign.message_bytes(world.document())
+    assert message.message.sender == FISCALIA
+    assert message.signed_with == "MX-fiscalia-1"
+    assert message.opened_with == "GT-int-enc-1"
+    assert message.accepted_at == NOW
+
+
+REFUSED: dict[str, tuple[dict[str, Any], RefusalReason, str]] = {
+    "sealed to a key that this desk does not hold": (
+        {"sealed_to": "GT-jud-enc-1"},
+        CANNOT_OPEN,
+        "unseal",
+    ),
+    "announced under another hash": (
+        {"announced": {"content_hash": OTHER_HASH}},
+        CANNOT_OPEN,
+        "content-hash",
+    ),
+    "receipt by a key that is not pinned": (
+        {"receipt_signer": "GW-receipt-2"},
+        RECEIPT,
+        "receipt",
+    ),
+    "receipt that is no token": ({"announced": {"receipt": "x"}}, RECEIPT, "receipt"),
+    "receipt of another gateway": ({"receipt_issuer": "https://else"}, RECEIPT, "receipt"),
+    "receipt of another event": ({"event": {"kind": EventKind.EXPIRED}}, RECEIPT, "receipt"),
+    "receipt of another message": (
+        {"event": {"message_id": world.message_id(9)}},
+        RECEIPT,
+        "receipt-of-another",
+    ),
+    "receipt of another content": (
+        {"event": {"content_hash": OTHER_HASH}},
+        RECEIPT,
+        "receipt-of-another",
+    ),
+    "receipt of another origin": ({"event": {"sender": POLICIA}}, RECEIPT, "receipt-of-another"),
+    "receipt for another desk": (
+        {"event": {"recipients": {OTHER_DESK: "GT-int-enc-1"}}},
+        RECEIPT,
+        "receipt-recipients",
+    ),
+    "receipt from the future": (
+        {"accepted_at": NOW + timedelta(minutes=6)},
+        RECEIPT,
+        "receipt-time",
+    ),
+    "handed over as another agency's": (
+        {"origin": POLICIA},
+        CONTENT,
+        "route",
+    ),
+    "handed over under another id": (
+        {
+            "announced": {"id": world.message_id(9)},
+            "event": {"message_id": world.message_id(9)},
+        },
+        CONTENT,
+        "route",
+    ),
+    "handed over from another queue": (
+        {"announced": {"queue": "HN.GT.intelligence"}},
+        CONTENT,
+        "route",
+    ),
+    "handed over with another urgency": ({"announced": {"urgency": "flash"}}, CONTENT, "route"),
+    "addressed to another country": (
+        {"route": {"countries": (Country.HONDURAS,)}},
+        CONTENT,
+        "route",
+    ),
+    "addressed to another compartment": (
+        {"route": {"compartment": Compartment.JUDICIAL}},
+        CONTENT,
+        "route",
+    ),
+    "signed by another agency of the country": (
+        {"signer": "MX-policia-1"},
+        SIGNATURE,
+        "signature-foreign",
+    ),
+    "signed by a key without a statement": (
+        {"signer": "MX-fiscalia-9"},
+        SIGNATURE,
+        "signature-invalid",
+    ),
+    "signed by the desk's own key": ({"signer": "GT-int-sig-1"}, SIGNATURE, "signature-invalid"),
+    "other bytes than those that were signed": (
+        {"body": b"{}"},
+        SIGNATURE,
+        "signature-invalid",
+    ),
+    "signed eight days before it was accepted": (
+        {"signed_at": NOW - timedelta(days=8)},
+        SIGNATURE,
+        "signature-stale",
+    ),
+    "claims to be of another agency": (
+        {"signed_org": POLICIA},
+        SIGNATURE,
+        "signature-mismatch",
+    ),
+    "body of another agency": (
+        {"members": {"from": {"country": "MX", "agency": "policia"}}},
+        CONTENT,
+        "sender-foreign",
+    ),
+    "body that its schema refuses": ({"members": {"urgency": "soon"}}, CONTENT, "schema-violation"),
+    "body with impossible times": (
+        {"members": {"created": "2027-01-01T00:00:00Z", "expires": "2027-12-01T00:00:00Z"}},
+        CONTENT,
+        "time-invalid",
+    ),
+    "body that says another urgency than the route": (
+        {"members": {"urgency": "flash"}},
+        CONTENT,
+        "route-of-body",
+    ),
+    "body that says other recipients than the route": (
+        {"members": {"to": {"countries": ["GT", "HN"], "compartment": "intelligence"}}},
+        CONTENT,
+        "route-of-body",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_open_refuses_a_message_when_a_part_is_bent(name: str) -> None:
+    """Each part that somebody could bend is told by its own reason."""
+    parts, reason, step = REFUSED[name]
+
+    with pytest.raises(OpeningError) as refused:
+        opened(world.hand_over(**parts))
+
+    assert (refused.value.reason, refused.value.step) == (reason, step)
+
+
+@pytest.mark.parametrize("member", ["protected", "aad", "iv", "ciphertext", "tag"])
+def test_open_refuses_a_message_when_its_sealed_form_was_changed(member: str) -> None:
+    """The announced hash covers every member but the recipients."""
+    with pytest.raises(OpeningError) as refused:
+        opened(bent(member))
+
+    assert refused.value.reason is CANNOT_OPEN
+
+
+def test_open_refuses_a_message_when_its_wrap_was_changed() -> None:
+    """The recipients are outside the hash; the wrap protects itself."""
+    data = HandOverParts().to_json()
+    data["sealed"]["recipients"][0]["encrypted_key"] = base64url.encode(bytes(48))
+
+    with pytest.raises(OpeningError) as refused:
+        opened(read_hand_over(orjson.dumps(data)))
+
+    assert (refused.value.reason, refused.value.step) == (CANNOT_OPEN, "unseal")
+
+
+def test_open_takes_the_time_of_the_receipt_when_the_key_has_ended_since() -> None:
+    """A desk that was away opens what was good when it was accepted."""
+    accepted_at = NOW - timedelta(days=2)
+    statement = world.agency_statement(FISCALIA, "MX-fiscalia-1", not_after=NOW - timedelta(days=1))
+    members = {"created": "2026-11-21T11:59:00Z"}
+    hand_over = world.hand_over(accepted_at=accepted_at, signed_at=accepted_at, members=members)
+
+    message = opened(hand_over, world.trust(statement))
+
+    assert message.accepted_at == accepted_at
+
+
+def test_open_refuses_a_key_that_had_ended_when_the_message_was_accepted() -> None:
+    """A statement ends; what is signed after does not count."""
+    statement = world.agency_statement(FISCALIA, "MX-fiscalia-1", not_after=NOW - timedelta(days=1))
+
+    with pytest.raises(OpeningError) as refused:
+        opened(world.hand_over(), world.trust(statement))
+
+    assert refused.value.reason is SIGNATURE
+
+
+def test_verify_line_proves_a_stored_message_again() -> None:
+    """The line alone, with the keys, says who wrote it and when it was accepted."""
+    message = opened(world.hand_over())
+
+    proven = verify_line(message_line(message, received_at=NOW), world.trust())
+
+    assert proven.message.body == message.message.body
+    assert proven.receipt.at == NOW
+    assert proven.signed_with == "MX-fiscalia-1"
+
+
+def changed(line: bytes, member: str, value: Any) -> bytes:
+    """Change one member of a line."""
+    return orjson.dumps({**orjson.loads(line), member: value})
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("message", {"kind": "route-report"}),
+        ("body", base64url.encode(sign.message_bytes(world.document(2)))),
+        ("body", "*"),
+        ("id", world.message_id(2)),
+        ("content_hash", OTHER_HASH),
+        ("receipt", "x"),
+        ("signature", "x"),
+        ("origin", {"country": "MX", "agency": "policia"}),
+        ("origin", None),
+    ],
+)
+def test_verify_line_refuses_a_line_when_a_member_was_changed(member: str, value: Any) -> None:
+    """What people read is what was signed, or the line says so."""
+    line = message_line(opened(world.hand_over()), received_at=NOW)
+
+    with pytest.raises(OpeningError):
+        verify_line(changed(line, member, value), world.trust())
+
+
+def test_verify_line_refuses_a_receipt_of_another_message() -> None:
+    """A receipt is good for its own message only."""
+    line = message_line(opened(world.hand_over(1)), received_at=NOW)
+    other = world.hand_over(2)
+    swapped = orjson.loads(line) | {
+        "receipt": other.receipt,
+        "content_hash": other.content_hash,
+    }
+
+    with pytest.raises(OpeningError) as refused:
+        verify_line(orjson.dumps(swapped), world.trust())
+
+    assert refused.value.reason is RECEIPT
+
+
+def test_tell_urgency_and_origin_of_a_hand_over() -> None:
+    """A hand-over is read into the types of the exchange."""
+    hand_over = world.hand_over()
+
+    assert hand_over.urgency is Urgency.ROUTINE
+    assert hand_over.origin == AgencyRef(country=Country.MEXICO, agency="fiscalia")

@@ -1,0 +1,247 @@
+"""A country's word for a key."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from keys import jws, statement, strict_json
+from keys.algorithms import SignatureAlgorithm
+from keys.errors import StatementError
+from keys.holder import Holder, HolderKind
+from keys.identifiers import Exchange, Owner, parse_kid
+from keys.key import KeyUse, SigningKey, VerificationKey
+from keys.statement import STATEMENT_TYP, Roots, StatementTerms
+from keys.strict_json import JsonValue
+from schemas.vocabulary import Compartment, Country
+
+MakeSigningKey = Callable[..., SigningKey]
+
+
+@pytest.fixture
+def root(make_signing_key: MakeSigningKey) -> SigningKey:
+    """Give Mexico's root key."""
+    return make_signing_key("MX-root-1")
+
+
+@pytest.fixture
+def roots(root: SigningKey, make_signing_key: MakeSigningKey) -> Roots:
+    """Give the roots of Mexico and Guatemala."""
+    guatemalan = make_signing_key("GT-root-1").public
+    known: dict[Owner, tuple[VerificationKey, ...]] = {
+        Country.MEXICO: (root.public,),
+        Country.GUATEMALA: (guatemalan,),
+    }
+    return known
+
+
+def test_verify_returns_the_terms_that_were_issued(
+    terms: StatementTerms, root: SigningKey, roots: Roots
+) -> None:
+    """Everything comes back, with the token and the root that signed it."""
+    token = statement.issue(terms, root=root)
+
+    read = statement.verify(token, roots=roots)
+
+    assert (read.holder, read.use, read.key, read.serial) == (
+        terms.holder, terms.use, terms.key, terms.serial,
+    )  # fmt: skip
+    assert (read.not_before, read.not_after) == (terms.not_before, terms.not_after)
+    assert (read.token, read.signed_with, read.owner) == (token, "MX-root-1", Country.MEXICO)
+
+
+def test_verify_returns_an_encryption_key_for_a_desk(
+    desk_terms: StatementTerms, make_signing_key: MakeSigningKey, roots: Roots
+) -> None:
+    """A post-quantum key of 1.2 KiB passes through its statement."""
+    token = statement.issue(desk_terms, root=make_signing_key("GT-root-1"))
+
+    assert statement.verify(token, roots=roots).key == desk_terms.key
+
+
+def test_verify_reads_a_statement_of_the_exchange(
+    terms: StatementTerms, make_signing_key: MakeSigningKey
+) -> None:
+    """The exchange states its own receipt key under its own root."""
+    own_root = make_signing_key("GW-root-1")
+    receipts = replace(
+        terms,
+        holder=Holder.service("receipts"),
+        use=KeyUse.RECEIPT_SIGNATURE,
+        key=make_signing_key("GW-receipt-1").public,
+    )
+
+    token = statement.issue(receipts, root=own_root)
+
+    known: dict[Owner, tuple[VerificationKey, ...]] = {Exchange.GATEWAY: (own_root.public,)}
+    assert statement.verify(token, roots=known).holder == Holder.service("receipts")
+
+
+def test_valid_at_is_true_from_the_first_moment_until_before_the_last(
+    terms: StatementTerms,
+) -> None:
+    """The beginning counts, the end does not."""
+    moment = timedelta(seconds=1)
+
+    assert terms.valid_at(terms.not_before)
+    assert terms.valid_at(terms.not_after - moment)
+    assert not terms.valid_at(terms.not_before - moment)
+    assert not terms.valid_at(terms.not_after)
+
+
+def test_issue_refuses_the_root_of_another_country(
+    terms: StatementTerms, make_signing_key: MakeSigningKey
+) -> None:
+    """Guatemala's root states no Mexican key."""
+    with pytest.raises(StatementError):
+        statement.issue(terms, root=make_signing_key("GT-root-1"))
+
+
+def payload_of(token: str) -> dict[str, JsonValue]:
+    """Read what a statement says."""
+    return strict_json.parse_object(jws.unverified_payload(token))
+
+
+def test_verify_refuses_a_foreign_root_for_a_countrys_key(
+    terms: StatementTerms, root: SigningKey, roots: Roots, make_signing_key: MakeSigningKey
+) -> None:
+    """Signed by Guatemala for Mexico, by nobody's root, or by another key of that name."""
+    payload = strict_json.write(payload_of(statement.issue(terms, root=root)))
+    impostor = SigningKey.generate(SignatureAlgorithm.ED25519, parse_kid("MX-root-1"))
+    for signer in (
+        make_signing_key("GT-root-1"),
+        make_signing_key("MX-root-2"),
+        make_signing_key("MX-fge-1"),
+        make_signing_key("GW-root-1"),
+        impostor,
+    ):
+        with pytest.raises(StatementError):
+            statement.verify(jws.sign_compact(payload, signer, typ=STATEMENT_TYP), roots=roots)
+
+
+def test_verify_refuses_a_token_made_for_something_else(
+    terms: StatementTerms, root: SigningKey, roots: Roots
+) -> None:
+    """The same words under another typ are no statement."""
+    payload = strict_json.write(payload_of(statement.issue(terms, root=root)))
+
+    for token in (jws.sign_compact(payload, root, typ="enlace-receipt+jws"), "", "a.b.c"):
+        with pytest.raises(StatementError):
+            statement.verify(token, roots=roots)
+    with pytest.raises(StatementError):
+        statement.verify(jws.sign_compact(b"[]", root, typ=STATEMENT_TYP), roots=roots)
+
+
+CHANGES: dict[str, dict[str, JsonValue]] = {
+    "another country": {"country": "GT"},
+    "unknown country": {"country": "FR"},
+    "country no text": {"country": None},
+    "holder of no kind": {"holder": {"king": "fge"}},
+    "holder of two kinds": {"holder": {"agency": "fge", "client": "fge"}},
+    "holder no object": {"holder": "fge"},
+    "holder with a strange name": {"holder": {"agency": "../fge"}},
+    "holder no text": {"holder": {"agency": 1}},
+    "desk of no compartment": {"holder": {"desk": "secret"}, "use": "desk_signature"},
+    "service of a country": {"holder": {"service": "receipts"}, "use": "receipt_signature"},
+    "unknown use": {"use": "everything"},
+    "use of a client": {"use": "client_authentication"},
+    "use of a desk": {"use": "desk_signature"},
+    "use that needs another key": {
+        "holder": {"desk": "intelligence"},
+        "use": "desk_encryption",
+    },
+    "root by statement": {"use": "root_signature"},
+    "no key": {"key": None},
+    "key of no form": {"key": {"kty": "oct", "k": "AA"}},
+    "time reversed": {"not_after": 1},
+    "time a text": {"not_before": "2026-01-01"},
+    "time a float": {"not_before": 1.5},
+    "time true": {"not_before": True},
+    "time beyond the calendar": {"not_after": 10**15},
+    "serial zero": {"serial": 0},
+    "serial negative": {"serial": -1},
+    "member too many": {"color": "red"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_verify_refuses_terms_that_do_not_belong_together(
+    terms: StatementTerms, root: SigningKey, roots: Roots, change: dict[str, JsonValue]
+) -> None:
+    """Even under the right root: country, holder, use, key and times must agree."""
+    payload = payload_of(statement.issue(terms, root=root)) | change
+    token = jws.sign_compact(strict_json.write(payload), root, typ=STATEMENT_TYP)
+
+    with pytest.raises(StatementError):
+        statement.verify(token, roots=roots)
+
+
+def test_verify_refuses_a_member_too_few(
+    terms: StatementTerms, root: SigningKey, roots: Roots
+) -> None:
+    """Nothing has a default."""
+    payload = payload_of(statement.issue(terms, root=root))
+
+    for name in payload:
+        shorter = {key: value for key, value in payload.items() if key != name}
+        token = jws.sign_compact(strict_json.write(shorter), root, typ=STATEMENT_TYP)
+        with pytest.raises(StatementError):
+            statement.verify(token, roots=roots)
+
+
+def test_verify_refuses_a_key_named_for_another_country(
+    terms: StatementTerms, root: SigningKey, roots: Roots, make_signing_key: MakeSigningKey
+) -> None:
+    """Mexico cannot state a key that is called Guatemala's."""
+    payload = payload_of(statement.issue(terms, root=root))
+    payload["key"] = make_signing_key("GT-fge-1").public.jwk()
+    token = jws.sign_compact(strict_json.write(payload), root, typ=STATEMENT_TYP)
+
+    with pytest.raises(StatementError):
+        statement.verify(token, roots=roots)
+
+
+def test_terms_refuse_rsa_for_anything_but_client_authentication(
+    terms: StatementTerms,
+) -> None:
+    """RSA is there for stock clients and signs no message."""
+    n = "".join(("w" * 341, "Q"))
+    key = VerificationKey.from_jwk({"kty": "RSA", "n": n, "e": "AQAB"}, kid=parse_kid("MX-c"))
+
+    client = replace(
+        terms, holder=Holder.client(Country.MEXICO, "c"), use=KeyUse.CLIENT_AUTHENTICATION, key=key
+    )
+
+    assert client.kid == "MX-c"
+    with pytest.raises(StatementError):
+        replace(terms, key=key)
+
+
+def test_terms_refuse_a_key_of_the_wrong_kind(
+    terms: StatementTerms, desk_terms: StatementTerms, make_signing_key: MakeSigningKey
+) -> None:
+    """A desk does not open with a key that verifies, nor sign with one that wraps."""
+    with pytest.raises(StatementError):
+        replace(desk_terms, key=make_signing_key("GT-a").public)
+    with pytest.raises(StatementError):
+        replace(desk_terms, use=KeyUse.DESK_SIGNATURE)
+    assert terms.key != desk_terms.key
+
+
+def test_holder_refuses_impossible_combinations() -> None:
+    """A country has no services and the exchange no desks."""
+    with pytest.raises(StatementError):
+        Holder(Country.MEXICO, HolderKind.SERVICE, "receipts")
+    with pytest.raises(StatementError):
+        Holder(Exchange.GATEWAY, HolderKind.DESK, Compartment.JUDICIAL)
+    with pytest.raises(StatementError):
+        Holder.agency(Country.MEXICO, "")
+
+
+def test_terms_refuse_times_that_end_before_they_begin(
+    terms: StatementTerms, now: datetime
+) -> None:
+    """A key that is never valid is a mistake, not a key."""
+    with pytest.raises(StatementError):
+        replace(terms, not_before=now, not_after=now)
