@@ -47,10 +47,15 @@ class _Held:
 class DeskSession:
     """One desk connection's hold on its queues; made by :meth:`HandOvers.session`."""
 
-    def __init__(self, world: "HandOvers", feed: Feed, holder: str) -> None:
+    def __init__(
+        self, world: "HandOvers", feed: Feed, *, queues: Collection[QueueName], holder: str
+    ) -> None:
         self._world = world
+        self._queues = queues
         self._feed = feed
-        self._holder = holder
+        self.holder: Final = holder
+        self.is_over = False
+        """Whether its client has resumed elsewhere: it leases nothing more, and should end."""
         self._held: dict[DeliveryNumber, _Held] = {}
         self._parked: dict[DeliveryNumber, Arrival] = {}
 
@@ -62,7 +67,7 @@ class DeskSession:
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + wait.total_seconds()
-        while True:
+        while not self.is_over:
             left = max(deadline - clock(), 0.0)
             arrivals = await self._feed.take(limit=limit, wait=min(REVIEW, timedelta(seconds=left)))
             # New ones first: a parked head that stays with another must not hold them up.
@@ -71,6 +76,7 @@ class DeskSession:
             await self._park([*arrivals, *retried])
             if handed or clock() >= deadline:
                 return handed
+        return ()
 
     async def settle(self, numbers: Collection[DeliveryNumber]) -> None:
         """Forget what the ledger knows as answered."""
@@ -88,9 +94,9 @@ class DeskSession:
         await self.settle([n for n in numbers if n not in states or states[n].is_final])
         now = self._world.clock()
         for number, held in tuple(self._held.items()):
-            # Its lease has run out, or was ended for somebody who asked again: whoever
-            # leases it first has it now.
+            # Only its own client ends a lease early, by resuming on another connection.
             is_ended = number in states and states[number] is not DeliveryState.DELIVERED
+            self.is_over = self.is_over or is_ended
             if held.until <= now or is_ended:
                 self._parked[number] = self._held.pop(number).arrival
 
@@ -100,7 +106,8 @@ class DeskSession:
         now = self._world.clock()
         leased = await self._world.ledger.lease(
             [arrival.number for arrival in arrivals],
-            holder=self._holder,
+            queues=self._queues,
+            holder=self.holder,
             now=now,
             until=now + self._world.lease,
         )
@@ -156,9 +163,13 @@ class HandOvers:
                 at once. None leaves earlier leases alone.
         """
         if resume_after is not None:
+            # An older connection of this client may not know yet that it is dead. Here it
+            # ends now; at another gateway its next review tells it.
+            for older in self._sessions:
+                older.is_over = older.is_over or older.holder == holder
             await self.ledger.release(holder=holder, after=resume_after, now=self.clock())
         async with self.transport.feed(queues, prefetch=PREFETCH) as feed:
-            session = DeskSession(self, feed, holder)
+            session = DeskSession(self, feed, queues=queues, holder=holder)
             self._sessions.add(session)
             try:
                 yield session

@@ -5,7 +5,7 @@ contract suite runs against both. Every method raises ``LedgerUnavailableError``
 ``TransportUnavailableError`` when its world is away, and never anything foreign.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -120,9 +120,18 @@ class DeliveryLedger(Protocol):
         """
 
     async def lease(
-        self, numbers: Collection[DeliveryNumber], *, holder: str, now: datetime, until: datetime
+        self,
+        numbers: Collection[DeliveryNumber],
+        *,
+        queues: Collection[QueueName],
+        holder: str,
+        now: datetime,
+        until: datetime,
     ) -> Sequence[HandOver]:
         """Lease to one holder those that are free; the others are left out of the answer.
+
+        Only deliveries of these queues count: what a transport brings is a number, and a
+        number from elsewhere must open nothing.
 
         Free is what is not final and not leased beyond ``now`` by another holder, and not by
         this one either. Each lease gets the next hand-over number and adds one attempt. A
@@ -237,7 +246,10 @@ class Feed(Protocol):
     """One consumer on some queues. What it takes is its own until settled or given back."""
 
     async def take(self, *, limit: int, wait: timedelta) -> Sequence[Arrival]:
-        """Bring up to ``limit`` arrivals, in queue order; empty when none came in ``wait``."""
+        """Bring up to ``limit`` arrivals, in queue order; empty when none came in ``wait``.
+
+        Raises ``TransportUnavailableError`` when the transport is away all that time.
+        """
 
     async def settle(self, arrivals: Collection[Arrival]) -> None:
         """Forget these for good. Called only after the ledger knows their answer."""
@@ -272,10 +284,16 @@ class Transport(Protocol):
     def feed(
         self, queues: Collection[QueueName], *, prefetch: int
     ) -> AbstractAsyncContextManager[Feed]:
-        """Consume from these queues; on leaving, everything not settled is given back."""
+        """Consume from these queues; on leaving, everything not settled is given back.
 
-    def dead_letters(self) -> AsyncIterator[DeliveryNumber]:
-        """Bring what the transport itself has given up, for the ledger to note; never ends."""
+        ``prefetch`` bounds what is under way, in each queue or in the feed as a whole.
+        """
+
+    def dead_letters(self) -> AsyncGenerator[DeliveryNumber, None]:
+        """Bring what the transport itself has given up; never ends, so close it.
+
+        Each leaves the transport when the next is asked for: by then the ledger has noted it.
+        """
 
     async def ping(self, *, timeout: timedelta) -> None:
         """Return when the transport answers; else raise ``TransportUnavailableError``."""

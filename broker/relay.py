@@ -9,18 +9,20 @@ from uuid import uuid4
 
 import structlog
 
-from broker.errors import UnavailableError
-from broker.model import DeliveryNumber, Outgoing
+from broker.errors import TransportUnavailableError, UnavailableError
+from broker.model import Outgoing
 from broker.ports import Clock, DeliveryLedger, Transport
 
 WINDOW: Final = 256
 """Deliveries published together: enough that confirms cost little, at most 100 MiB of bodies."""
-CLAIM: Final = timedelta(seconds=30)
+CLAIM: Final = timedelta(seconds=15)
 """How long a window is this relay's; a dead relay delays its window by so much."""
 PUBLISH_TIMEOUT: Final = timedelta(seconds=10)
 """Well inside the claim, so that no window is published by two relays that both live."""
 IDLE: Final = timedelta(milliseconds=500)
 """How soon a relay finds what another process recorded; its own are found at once."""
+PAUSE: Final = timedelta(milliseconds=250)
+"""After deliveries that have no queue: their road may need an operator, others go on."""
 RETRY: Final = timedelta(seconds=2)
 """How soon it tries again when the ledger or the transport is away."""
 
@@ -63,11 +65,16 @@ class Relay:
         window = await self._claim()
         if not window:
             return 0
-        confirmed = await self.transport.publish(window, timeout=PUBLISH_TIMEOUT)
+        try:
+            confirmed = await self.transport.publish(window, timeout=PUBLISH_TIMEOUT)
+        except TransportUnavailableError:
+            await self._give_back(window)
+            raise
         # A crash here publishes the window a second time after its claim has ended. The
         # ledger drops second copies at hand-over; the reverse order could lose the first.
         await self.ledger.mark_dispatched(confirmed, at=self.clock())
-        self._report(window, confirmed)
+        safe = frozenset(confirmed)
+        await self._give_back([each for each in window if each.number not in safe])
         return len(confirmed)
 
     async def _claim(self) -> Sequence[Outgoing]:
@@ -76,11 +83,12 @@ class Relay:
             limit=WINDOW, claimant=self.name, now=now, until=now + CLAIM
         )
 
-    def _report(self, window: Sequence[Outgoing], confirmed: Sequence[DeliveryNumber]) -> None:
-        missing = len(window) - len(confirmed)
+    async def _give_back(self, missing: Sequence[Outgoing]) -> None:
+        """Let what was not confirmed be claimed again at once, by whoever is faster."""
         if missing:
-            log.warning("relay:unconfirmed", deliveries=missing)
-        log.debug("relay:published", deliveries=len(confirmed))
+            log.warning("relay:unconfirmed", deliveries=len(missing))
+            await self.ledger.republish([each.number for each in missing], now=self.clock())
+            await asyncio.sleep(PAUSE.total_seconds())
 
     async def _rest(self) -> None:
         try:

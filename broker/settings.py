@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     amqp_url: SecretStr | None = None
     """``amqp://…`` or ``amqps://…``; absent means the local transport."""
     amqp_url_file: Path | None = None
+    amqp_namespace: str = Field(default="", pattern=r"^[a-z0-9.-]{0,32}$")
+    """Stands before every name in RabbitMQ, so that exchanges can share a virtual host."""
     keys: Path = Path("gateway.keys")
     """The encrypted key bundle with the receipt key and the token key."""
     passphrase_file: Path = Path("gateway.passphrase")

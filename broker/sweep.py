@@ -1,6 +1,7 @@
 """What time does to messages: they expire, and the transport gives some up."""
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -66,8 +67,9 @@ class Sweep:
     async def _take_back_forever(self) -> None:
         while True:
             try:
-                async for number in self.transport.dead_letters():
-                    await self.take_back(number)
+                async with aclosing(self.transport.dead_letters()) as numbers:
+                    async for number in numbers:
+                        await self.take_back(number)
             except UnavailableError as error:
                 log.warning("sweep:waiting", code=error.code.value)
             await asyncio.sleep(RETRY.total_seconds())

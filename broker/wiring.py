@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from broker.admission.access_token import AccessTokens
 from broker.admission.dpop import DpopNonces
 from broker.admission.policy import STANDARD_POLICY
-from broker.desk.pins import Pins
 from broker.desk.guarded_file import NOT_FOR_OTHERS, read_guarded
+from broker.desk.pins import Pins
 from broker.directory import Directory
 from broker.directory_watch import DirectoryWatch
 from broker.errors import ConfigurationError, UnavailableError
@@ -43,6 +43,7 @@ from broker.sweep import Sweep
 from broker.texts.catalogue import Catalogue
 from broker.transport.local import LocalTransport
 from broker.transport.rabbitmq import open_rabbitmq
+from broker.transport.topology import Topology
 from keys.custody.bundle import KeyBundle, read_bundle
 from keys.custody.envelope import RECOMMENDED, KdfCost
 from keys.errors import CustodyError, KeyFormatError
@@ -129,7 +130,8 @@ async def open_transport(settings: Settings, ledger: Ledger) -> AsyncIterator[Tr
     if url is None:
         yield LocalTransport(ledger.deliveries, clock=utc_now)
         return
-    async with open_rabbitmq(url, clock=utc_now) as transport:
+    topology = Topology(namespace=settings.amqp_namespace)
+    async with open_rabbitmq(url, clock=utc_now, topology=topology) as transport:
         yield transport
 
 
@@ -282,7 +284,11 @@ async def _serving(
     settings: Settings, gateway: Gateway, transport: Transport
 ) -> AsyncIterator[None]:
     runner = web.AppRunner(
-        public_app(gateway), access_log=None, shutdown_timeout=SHUTDOWN.total_seconds()
+        public_app(gateway),
+        access_log=None,
+        shutdown_timeout=SHUTDOWN.total_seconds(),
+        # Whoever hangs up is not worked for any more; the ledger finishes what it has begun.
+        handler_cancellation=True,
     )
     management = web.AppRunner(management_app(gateway, transport), access_log=None)
     await runner.setup()

@@ -19,7 +19,7 @@ from broker.admission.authenticate import (
 )
 from broker.errors import AuthenticationError, Code
 from broker.model import Scope
-from keys import base64url, jws, strict_json
+from keys import base64url, strict_json, web_token
 from keys.entropy import Entropy
 from keys.errors import SignatureError
 from keys.identifiers import KeyId
@@ -93,7 +93,7 @@ class AccessTokens:
                 "exp": issued_at + int(LIFE.total_seconds()),
             }
         )
-        return jws.sign_compact(payload, self._signing_key, typ=TYP)
+        return web_token.sign(payload, self._signing_key, typ=TYP)
 
     def verify(self, token: str, *, now: datetime, jkt: str) -> Claims:
         """Say whom we gave this token to.
@@ -122,7 +122,7 @@ class AccessTokens:
 
     def _verify_signed(self, token: str, jkt: str) -> Claims:
         try:
-            verified = jws.verify_compact(
+            verified = web_token.verify(
                 token, typ=TYP, find_key=self._find_key, max_bytes=MAX_CHARS
             )
         except SignatureError:

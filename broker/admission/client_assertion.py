@@ -21,7 +21,7 @@ from broker.admission.authenticate import (
     time_claim,
 )
 from broker.errors import AuthenticationError, Code
-from keys import jws, signature
+from keys import jws, signature, web_token
 from keys.algorithms import EDDSA, SignatureAlgorithm
 from keys.errors import SignatureError
 from keys.identifiers import KeyId
@@ -80,7 +80,7 @@ def verify_client_assertion(
         found = _fitting(header, find_client_keys(client_id) or ())
         # Without a fitting key a decoy is tried: the answer then takes as long.
         keys = found or _decoys(header)
-        verified = jws.verify_assertion(assertion, keys=keys, max_bytes=MAX_CHARS)
+        verified = web_token.verify_assertion(assertion, keys=keys, max_bytes=MAX_CHARS)
     except SignatureError:
         raise AuthenticationError(REFUSED) from None
     if not found:

@@ -98,8 +98,8 @@ def _name_fault(node: "_Members | list[_Node]") -> Code | None:
 
 def _doubled(node: _Members) -> str:
     """The first name that was there before."""
-    names: set[str] = set()
-    return next(name for name, _ in node.pairs if name in names or names.add(name))
+    names = [name for name, _ in node.pairs]
+    return next(name for place, name in enumerate(names) if name in names[:place])
 
 
 def _is_whole(text: str) -> bool:

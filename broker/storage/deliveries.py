@@ -68,10 +68,16 @@ class StoredDeliveries:
         return await self._database.read(partial(list_waiting, queues=queues, limit=limit, now=now))
 
     async def lease(
-        self, numbers: Collection[DeliveryNumber], *, holder: str, now: datetime, until: datetime
+        self,
+        numbers: Collection[DeliveryNumber],
+        *,
+        queues: Collection[QueueName],
+        holder: str,
+        now: datetime,
+        until: datetime,
     ) -> Sequence[HandOver]:
         """See ``DeliveryLedger.lease``."""
-        wish = Wish(numbers=numbers, holder=holder, now=now, until=until)
+        wish = Wish(numbers=numbers, queues=queues, holder=holder, now=now, until=until)
         return await self._commits.submit(LEASE_NUMBERS, wish)
 
     async def release(

@@ -39,7 +39,12 @@ FREE = (
     )
     .join(messages, messages.c.number == deliveries.c.message)
     .join(log, log.c.position == messages.c.number)
-    .where(deliveries.c.number.in_(bindparam("numbers", expanding=True)), IS_OPEN, IS_FREE)
+    .where(
+        deliveries.c.number.in_(bindparam("numbers", expanding=True)),
+        deliveries.c.queue.in_(bindparam("queues", expanding=True)),
+        IS_OPEN,
+        IS_FREE,
+    )
     .order_by(deliveries.c.number)
 )
 LEASE = (
@@ -74,6 +79,7 @@ class Wish:
     """Who wants to lease what."""
 
     numbers: Collection[DeliveryNumber]
+    queues: Collection[QueueName]
     holder: str
     now: datetime
     until: datetime
@@ -93,7 +99,8 @@ def lease(transaction: Transaction, wish: Wish) -> Sequence[HandOver]:
     if not wish.numbers:
         return []
     connection = transaction.connection
-    rows = connection.execute(FREE, {"numbers": padded(wish.numbers), "now": wish.now}).all()
+    asked = {"numbers": padded(wish.numbers), "queues": padded(wish.queues), "now": wish.now}
+    rows = connection.execute(FREE, asked).all()
     taken = [_hand_over(row, transaction.head.next_hand_over(), wish.until) for row in rows]
     if taken:
         # A crash after the commit leaves them leased to nobody until the lease ends.

@@ -10,7 +10,7 @@ from broker.ports import Answered
 from broker.storage.endings import REQUEUED_AT_ONCE
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import Compartment, Country
-from tests.contract.ledger.world import Maker, World
+from tests.contract.ledger.world import QUEUES, Maker, World
 
 PANAMA = DeskRef(country=Country.PANAMA, compartment=Compartment.PROTECTION)
 QUEUE = "MX.GT.intelligence"
@@ -198,7 +198,9 @@ async def test_dead_letter_stops_what_is_not_final(
     status = await ledger.messages.status(make.sender, handed[1].message_id)
     assert status.recipients[0].receipt == f"4:dead-lettered:{handed[1].message_id}"
     late = make.now + 2 * MINUTE
-    assert not await ledger.deliveries.lease([2], holder="a", now=late, until=late + MINUTE)
+    assert not await ledger.deliveries.lease(
+        [2], queues=QUEUES, holder="a", now=late, until=late + MINUTE
+    )
 
 
 async def test_expire_ends_what_is_overdue_in_any_open_state(ledger: Ledger, make: Maker) -> None:

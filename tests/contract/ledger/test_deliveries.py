@@ -6,7 +6,7 @@ from datetime import timedelta
 from broker.model import DeliveryState, DeskRef
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import Compartment, Country
-from tests.contract.ledger.world import Maker, World
+from tests.contract.ledger.world import QUEUES, Maker, World
 
 PANAMA = DeskRef(country=Country.PANAMA, compartment=Compartment.PROTECTION)
 MINUTE = timedelta(minutes=1)
@@ -93,7 +93,9 @@ async def test_mark_dispatched_ends_the_relays_work_however_often(
 async def test_mark_dispatched_does_not_take_back_a_hand_over(ledger: Ledger, make: Maker) -> None:
     """The transport may be faster than the mark: an accepted delivery is leased, and stays so."""
     await ledger.messages.record(make.acceptance(), sign=make.sign)
-    leased = await ledger.deliveries.lease([1], holder="a", now=make.now, until=make.now + MINUTE)
+    leased = await ledger.deliveries.lease(
+        [1], queues=QUEUES, holder="a", now=make.now, until=make.now + MINUTE
+    )
 
     await ledger.deliveries.mark_dispatched([1], at=make.now)
 
@@ -106,7 +108,9 @@ async def test_waiting_lists_what_was_dispatched_oldest_first(ledger: Ledger, ma
     both = (make.desk, PANAMA)
     await make.dispatched(ledger, make.acceptance(desks=both), make.acceptance(desks=both))
     await ledger.messages.record(make.acceptance(), sign=make.sign)
-    await ledger.deliveries.lease([3], holder="a", now=make.now, until=make.now + MINUTE)
+    await ledger.deliveries.lease(
+        [3], queues=QUEUES, holder="a", now=make.now, until=make.now + MINUTE
+    )
     queues = ["MX.PA.protection", "MX.GT.intelligence", "MX.US.judicial"]
 
     waiting = await ledger.deliveries.waiting(queues, limit=9, now=make.now)
@@ -129,7 +133,7 @@ async def test_lease_hands_over_all_that_the_desk_needs(ledger: Ledger, make: Ma
     await make.dispatched(ledger, acceptance)
 
     [handed] = await ledger.deliveries.lease(
-        [1, 99], holder="a", now=make.now, until=make.now + MINUTE
+        [1, 99], queues=QUEUES, holder="a", now=make.now, until=make.now + MINUTE
     )
 
     assert (handed.number, handed.hand_over, handed.attempt) == (1, 1, 1)
@@ -146,11 +150,11 @@ async def test_lease_leaves_out_what_is_leased_by_anybody(ledger: Ledger, make: 
     """Neither another holder nor the same one gets it twice before the lease ends."""
     await make.dispatched(ledger, make.acceptance())
     lease, until = ledger.deliveries.lease, make.now + MINUTE
-    await lease([1], holder="a", now=make.now, until=until)
+    await lease([1], queues=QUEUES, holder="a", now=make.now, until=until)
 
-    by_other = await lease([1], holder="b", now=make.now, until=until)
-    by_same = await lease([1], holder="a", now=make.now, until=until)
-    [again] = await lease([1], holder="b", now=until, until=until + MINUTE)
+    by_other = await lease([1], queues=QUEUES, holder="b", now=make.now, until=until)
+    by_same = await lease([1], queues=QUEUES, holder="a", now=make.now, until=until)
+    [again] = await lease([1], queues=QUEUES, holder="b", now=until, until=until + MINUTE)
 
     assert (by_other, by_same) == ([], [])
     assert (again.hand_over, again.attempt) == (2, 2)
@@ -162,7 +166,9 @@ async def test_lease_leaves_out_what_is_final(ledger: Ledger, make: Maker) -> No
     await ledger.deliveries.answer(make.answer(handed), now=make.now, sign=make.sign)
 
     late = make.now + 2 * MINUTE
-    assert not await ledger.deliveries.lease([1], holder="a", now=late, until=late + MINUTE)
+    assert not await ledger.deliveries.lease(
+        [1], queues=QUEUES, holder="a", now=late, until=late + MINUTE
+    )
 
 
 async def test_lease_numbers_every_hand_over_when_two_processes_lease(
@@ -174,7 +180,11 @@ async def test_lease_numbers_every_hand_over_when_two_processes_lease(
         leases = await asyncio.gather(
             *(
                 ledger.deliveries.lease(
-                    range(start, start + 10), holder=name, now=make.now, until=make.now + MINUTE
+                    range(start, start + 10),
+                    queues=QUEUES,
+                    holder=name,
+                    now=make.now,
+                    until=make.now + MINUTE,
                 )
                 for start in (1, 11, 21)
                 for name, ledger in (("one", one), ("two", two))
@@ -190,7 +200,9 @@ async def test_release_ends_a_holders_leases_and_says_which(ledger: Ledger, make
     """They are dispatched and free again; what others hold stays."""
     await make.handed(ledger, make.acceptance(), make.acceptance(), holder="a")
     await make.dispatched(ledger, make.acceptance())
-    await ledger.deliveries.lease([3], holder="b", now=make.now, until=make.now + MINUTE)
+    await ledger.deliveries.lease(
+        [3], queues=QUEUES, holder="b", now=make.now, until=make.now + MINUTE
+    )
 
     released = await ledger.deliveries.release(holder="a", now=make.now)
 
@@ -237,17 +249,32 @@ async def test_republish_returns_to_the_relay_what_is_not_final(
     claimed = await ledger.deliveries.claim_unpublished(
         limit=9, claimant="a", now=make.now, until=make.now + MINUTE
     )
-    leased = await ledger.deliveries.lease([2], holder="b", now=make.now, until=make.now + MINUTE)
+    leased = await ledger.deliveries.lease(
+        [2], queues=QUEUES, holder="b", now=make.now, until=make.now + MINUTE
+    )
     assert [one.number for one in claimed] == [2, 3]
     assert [one.attempt for one in leased] == [2]
     assert await ledger.deliveries.states([1]) == {1: DeliveryState.ACKNOWLEDGED}
+
+
+async def test_lease_leaves_out_what_lies_in_another_queue(ledger: Ledger, make: Maker) -> None:
+    """A number that comes from a foreign queue, or another exchange's, opens no door."""
+    await make.dispatched(ledger, make.acceptance())
+
+    leased = await ledger.deliveries.lease(
+        [1], queues=["MX.PA.protection"], holder="a", now=make.now, until=make.now + MINUTE
+    )
+
+    assert not leased
 
 
 async def test_depths_count_in_the_order_asked_with_zeros(ledger: Ledger, make: Maker) -> None:
     """Waiting, leased and the oldest's time, for every queue that was asked for."""
     await make.dispatched(ledger, *(make.acceptance() for _ in range(3)))
     await ledger.messages.record(make.acceptance(), sign=make.sign)
-    await ledger.deliveries.lease([1], holder="a", now=make.now, until=make.now + MINUTE)
+    await ledger.deliveries.lease(
+        [1], queues=QUEUES, holder="a", now=make.now, until=make.now + MINUTE
+    )
 
     empty, full = await ledger.deliveries.depths(
         ["MX.PA.protection", "MX.GT.intelligence"], now=make.now

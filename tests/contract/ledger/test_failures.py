@@ -20,7 +20,7 @@ from broker.ports import Recorded
 from broker.storage.connect import connect
 from broker.storage.database import Database, Limits, Result, Work, translated
 from broker.storage.ledger import Ledger, open_ledger, serve
-from tests.contract.ledger.world import LIMITS, Maker, World
+from tests.contract.ledger.world import LIMITS, QUEUES, Maker, World
 
 MINUTE = timedelta(minutes=1)
 
@@ -140,9 +140,11 @@ async def test_lease_frees_itself_when_the_commit_failed(
         await make.dispatched(ledger, make.acceptance())
         database.fault = fault
         with pytest.raises(LedgerUnavailableError):
-            await ledger.deliveries.lease([1], holder="a", now=make.now, until=until)
+            await ledger.deliveries.lease([1], queues=QUEUES, holder="a", now=make.now, until=until)
 
-        [handed] = await ledger.deliveries.lease([1], holder="b", now=until, until=until + MINUTE)
+        [handed] = await ledger.deliveries.lease(
+            [1], queues=QUEUES, holder="b", now=until, until=until + MINUTE
+        )
 
     assert handed.attempt == (1 if fault == "not persisted" else 2)
 

@@ -20,6 +20,7 @@ from broker.model import (
     LogPosition,
     MessageId,
     Pair,
+    QueueName,
     RefusalReason,
 )
 from broker.storage.connect import connect
@@ -34,6 +35,10 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 FISCALIA = AgencyRef(country=Country.MEXICO, agency="fiscalia")
 DESK_TOKEN = "signed by the desk"
 GUATEMALA = DeskRef(country=Country.GUATEMALA, compartment=Compartment.INTELLIGENCE)
+QUEUES = tuple(
+    QueueName(f"MX.{country}.{compartment}") for country in Country for compartment in Compartment
+)
+"""All that these tests know; a session asks for its desk's own."""
 LIMITS = Limits(deadline=timedelta(seconds=30))
 """Patient: the machine that tests may be busy with much else."""
 
@@ -156,6 +161,7 @@ class Maker:
         waiting = await ledger.deliveries.waiting(queues, limit=1000, now=NOW)
         leased = await ledger.deliveries.lease(
             [number for number, _ in waiting],
+            queues=QUEUES,
             holder=holder,
             now=NOW,
             until=NOW + timedelta(minutes=1),
