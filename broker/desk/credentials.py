@@ -4,7 +4,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Final
 
-from keys import base64url, jws, strict_json
+from keys import base64url, strict_json, web_token
 from keys.entropy import Entropy
 from keys.key import SigningKey
 from keys.strict_json import JsonObject
@@ -40,7 +40,7 @@ def client_assertion(
         "exp": issued_at + int(ASSERTION_LIFE.total_seconds()),
         "jti": base64url.encode(draw(JTI_BYTES)),
     }
-    return jws.sign_compact(strict_json.write(claims), key, typ=ASSERTION_TYP)
+    return web_token.sign(strict_json.write(claims), key, typ=ASSERTION_TYP)
 
 
 class ProofMaker:

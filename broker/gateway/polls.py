@@ -64,6 +64,9 @@ class PollSessions:
     async def _session(self, client_id: str, queue: QueueName) -> _Open:
         async with self._opening:
             entry = self._open.get((client_id, queue))
+            if entry is not None and entry.session.is_over:
+                await self._close((client_id, queue))
+                entry = None
             if entry is None:
                 stack = AsyncExitStack()
                 session = await stack.enter_async_context(

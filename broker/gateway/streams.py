@@ -67,7 +67,7 @@ async def _feed(response: web.StreamResponse, session: DeskSession, gateway: Gat
     clock = asyncio.get_running_loop().time
     await _write(response, b"retry: 1000\n: enlace\n\n")
     written_at = clock()
-    while not gateway.lifecycle.draining:
+    while not gateway.lifecycle.draining and not session.is_over:
         handed = await session.take(limit=BATCH, wait=DRAIN_CHECK)
         if handed:
             await _write(response, b"".join(_event(one) for one in handed))

@@ -139,12 +139,16 @@ async def make_world(
     world = World(
         folder=folder,
         settings=load_settings(
-            mode=Mode.DEVELOPMENT,
-            home=folder,
-            base_url=f"https://localhost:{port}",
-            listen=f"127.0.0.1:{port}",
-            management_listen=f"127.0.0.1:{management_port}",
-            **{"ledger_url": ledger_url, "amqp_url": amqp_url, **settings},
+            **{
+                "mode": Mode.DEVELOPMENT,
+                "home": folder,
+                "base_url": f"https://localhost:{port}",
+                "listen": f"127.0.0.1:{port}",
+                "management_listen": f"127.0.0.1:{management_port}",
+                "ledger_url": ledger_url,
+                "amqp_url": amqp_url,
+                **settings,
+            }
         ),
         holdings=holdings,
         pins=pins,
