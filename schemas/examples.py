@@ -77,8 +77,10 @@ def refused(kind: str) -> Iterator[Refused]:
 
 
 def cases() -> Iterator[Case]:
-    """The real cases, by file name."""
+    """The real cases, by file name; beside them lie the agencies that send them."""
     for name, data in _read("examples", "cases"):
+        if name == "agencies.json":
+            continue
         facts = (Fact(fact=f["fact"], pointers=tuple(f["pointers"])) for f in data["facts"])
         yield Case(
             name=name,
