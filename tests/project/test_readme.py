@@ -4,9 +4,7 @@ Each line of its ``sh`` blocks is on the list below with the way in which it is 
 itself, or here. A command that is on no list fails, and so does a list that the README outgrew.
 """
 
-import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -20,9 +18,10 @@ RUN_BY_CI = {
     "make demo ARGS=--stay": "make demo",
 }
 """Each of these is a step of ``.ci/run``."""
-HELD_AGAINST_ITS_HELP = ("enlace subscribe", "enlace send")
-"""Each of these is a command that exists and has the options that the README gives it; the
-tests of the command line run it."""
+RUN_HERE = (
+    "enlace validate schemas/route-report/examples/accept/caribbean-boat-to-corn-island.json",
+)
+"""Each of these is quick, and run as it stands. What ``--stay`` prints, tests/demo runs."""
 
 
 def commands(path: Path) -> list[str]:
@@ -33,25 +32,11 @@ def commands(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def enlace_help(words: list[str]) -> str:
-    """What a command of ``enlace`` says of itself."""
-    return subprocess.run(
-        [sys.executable, "-c", "from broker.cli.main import run; run()", *words, "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"},
-    ).stdout
-
-
 def test_readme_gives_commands_that_are_tried_when_it_is_read(root: Path) -> None:
     """No command stands in the README that nothing tries."""
     written = {line.removeprefix(".venv/bin/") for line in commands(root / "README.md")}
-    enlace = {line for line in written if line.startswith(HELD_AGAINST_ITS_HELP)}
 
-    assert written - enlace == set(RUN_BY_CI)
-    assert len(enlace) == len(HELD_AGAINST_ITS_HELP)
+    assert written == {*RUN_BY_CI, *RUN_HERE}
 
 
 @pytest.mark.parametrize("step", sorted(set(RUN_BY_CI.values())))
@@ -62,12 +47,16 @@ def test_ci_runs_the_command_when_the_readme_promises_it(root: Path, step: str) 
     assert re.search(rf"^step \d+ {step}$", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", HELD_AGAINST_ITS_HELP)
-def test_command_has_its_options_when_the_readme_gives_them(root: Path, command: str) -> None:
-    """A command of the README exists, and knows each option that stands there."""
-    line = next(line for line in commands(root / "README.md") if f"/{command} " in line)
-    options = [word.partition("=")[0] for word in shlex.split(line) if word.startswith("--")]
+@pytest.mark.parametrize("command", RUN_HERE)
+def test_command_ends_well_when_it_is_typed_as_the_readme_says(root: Path, command: str) -> None:
+    """A quick command of the README is run, from the folder in which its reader stands."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from broker.cli.main import run; run()", *command.split()[1:]],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
-    said = enlace_help(command.split()[1:])
-
-    assert [option for option in options if option not in said] == []
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,1 @@
+"""Edge. The command `enlace`: data on standard output, talk on standard error."""

@@ -1,0 +1,1 @@
+"""Edge. What administrators decide, written straight into the gateway's ledger."""

@@ -1,0 +1,108 @@
+"""`enlace status`: how far have messages come?"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from broker.cli.exit_codes import ExitCode, worst
+from broker.cli.explain import EXPECTED, explain, show
+from broker.cli.options import ProfileOption
+from broker.cli.session import open_client
+from broker.cli.terminal import Record, Terminal, finish, moment, terminal_of
+from broker.model import DeliveryState, MessageId, MessageStatus, RecipientStatus
+
+if TYPE_CHECKING:
+    from broker.desk.client import EnlaceClient
+
+COLUMNS: Final = ("id", "kind", "recipient", "state", "changed_at", "attempts", "reason")
+FAILED: Final = frozenset(
+    {DeliveryState.REFUSED, DeliveryState.DEAD_LETTERED, DeliveryState.EXPIRED}
+)
+"""The message did not arrive, and somebody should know."""
+
+
+def read_message_id(text: str) -> MessageId:
+    """Read a message id.
+
+    Raises:
+        ValueError: Not a UUIDv7 in lower case.
+    """
+    from broker.admission.acknowledge import MESSAGE_ID  # noqa: PLC0415 - a tenth of a second
+
+    if MESSAGE_ID.fullmatch(text) is None:
+        raise ValueError("not a UUIDv7 in lower case")
+    return MessageId(text)
+
+
+def status(
+    context: typer.Context,
+    ids: Annotated[list[MessageId], typer.Argument(parser=read_message_id, metavar="ID")],
+    profile: ProfileOption = Path(),
+) -> None:
+    """Show the state of each recipient's copy."""
+    terminal = terminal_of(context)
+    found, code = asyncio.run(_ask(open_client(profile, terminal), ids, terminal))
+    if terminal.json:
+        for each in found:
+            terminal.line(to_json(each))
+    else:
+        rows = [_row(each, recipient) for each in found for recipient in each.recipients]
+        terminal.rows(rows, COLUMNS)
+    failed = any(one.state in FAILED for each in found for one in each.recipients)
+    finish(worst([code, ExitCode.ACTION_NEEDED if failed else ExitCode.OK]))
+
+
+async def _ask(
+    client: "EnlaceClient", ids: Sequence[MessageId], terminal: Terminal
+) -> tuple[list[MessageStatus], ExitCode]:
+    found, code = [], ExitCode.OK
+    async with client:
+        for each in ids:
+            try:
+                found.append(await client.status(each))
+            except EXPECTED as error:
+                failure = explain(error, terminal)
+                terminal.warn("status.failed", id=each)
+                show(failure, terminal)
+                code = worst([code, failure.exit_code])
+    return found, code
+
+
+def to_json(found: MessageStatus) -> Record:
+    """Write a status with the members that the wire has (docs/protocol.md)."""
+    return {
+        "id": found.id,
+        "kind": found.kind,
+        "accepted_at": moment(found.accepted_at),
+        "expires": moment(found.expires),
+        "content_hash": found.content_hash,
+        "receipt": found.receipt,
+        "recipients": [
+            {
+                "country": each.desk.country,
+                "compartment": each.desk.compartment,
+                "state": each.state,
+                "changed_at": moment(each.changed_at),
+                "attempts": each.attempts,
+                "reason": each.reason,
+                "desk_evidence": each.desk_evidence,
+                "receipt": each.receipt,
+            }
+            for each in found.recipients
+        ],
+    }
+
+
+def _row(found: MessageStatus, recipient: RecipientStatus) -> Record:
+    return {
+        "id": found.id,
+        "kind": found.kind,
+        "recipient": str(recipient.desk),
+        "state": recipient.state,
+        "changed_at": moment(recipient.changed_at),
+        "attempts": recipient.attempts,
+        "reason": recipient.reason,
+    }

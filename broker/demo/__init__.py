@@ -1,0 +1,1 @@
+"""Edge. See the exchange work, on this machine: eleven countries, real cases, and proofs."""

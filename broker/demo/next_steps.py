@@ -1,0 +1,95 @@
+"""What to try by hand while the exchange stays up."""
+
+import os
+import shlex
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from broker.demo.cast import Scene, body_for, dated
+from broker.demo.words import Words
+from broker.desk.sign import message_id
+from broker.model import AgencyRef, DeskRef
+from broker.sandbox.world import World
+
+MESSAGE_FILE: Final = "message.json"
+VERSION_7: Final = 0x7
+VARIANT: Final = 0b10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A message that the reader can send."""
+
+    sender: AgencyRef
+    desk: DeskRef
+    file: Path
+    message_id: str
+
+
+def make_example(world: World, scenes: Sequence[Scene], taken: Collection[DeskRef]) -> Example:
+    """Write a message to a desk, one where nobody receives if there is one."""
+    scene, desk = _choose(world, scenes, taken)
+    document: dict[str, Any] = dated(scene.document, datetime.now(UTC))
+    document["id"] = _uuid7(datetime.now(UTC))
+    document["to"] = {"countries": [desk.country.value], "compartment": desk.compartment.value}
+    body = body_for(document)
+    file = world.folder / MESSAGE_FILE
+    file.write_bytes(body)
+    return Example(sender=scene.sender, desk=desk, file=file, message_id=message_id(body))
+
+
+def print_next_steps(console: Console, world: World, example: Example, words: Words) -> None:
+    """Print commands that work as they stand, for as long as the exchange is up."""
+    enlace = _shown(Path(sys.executable).parent / "enlace")
+    curl = f"curl --cacert {_shown(world.folder / 'tls' / 'ca.pem')} {world.settings.base_url}"
+    desk = _shown(world.folder_of(example.desk))
+    sender = _shown(world.folder_of(example.sender))
+    steps = {
+        "next.metadata": f"{curl}/.well-known/oauth-authorization-server",
+        "next.schemas": f"{curl}/schemas",
+        "next.subscribe": f"{enlace} subscribe --profile {desk}",
+        "next.send": f"{enlace} send --profile {sender} {_shown(example.file)}",
+        "next.status": f"{enlace} status --profile {sender} {example.message_id}",
+    }
+    console.print()
+    console.print(words.text("next.title"))
+    for key, command in steps.items():
+        console.print(f"\n  {words.text(key, desk=example.desk, sender=example.sender)}")
+        console.print(f"    {command}", soft_wrap=True, markup=False)
+
+
+def _choose(
+    world: World, scenes: Sequence[Scene], taken: Collection[DeskRef]
+) -> tuple[Scene, DeskRef]:
+    desks = [each for each in world.holdings if isinstance(each, DeskRef)]
+    fitting = [
+        (scene, desk)
+        for desk in desks
+        for scene in scenes
+        if desk.compartment is scene.desks[0].compartment
+        and desk.country is not scene.sender.country
+    ]
+    return next((each for each in fitting if each[1] not in taken), fitting[0])
+
+
+def _uuid7(now: datetime) -> str:
+    # RFC 9562 section 5.7: milliseconds, then what was drawn.
+    bits = int(now.timestamp() * 1000) << 80 | int.from_bytes(os.urandom(10))
+    bits = bits & ~(0xF << 76) | VERSION_7 << 76
+    bits = bits & ~(0x3 << 62) | VARIANT << 62
+    text = f"{bits:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _shown(path: Path) -> str:
+    """A path as one would type it here."""
+    here = Path.cwd()
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - keeps the venv's links
+    shown = absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
+    return shlex.quote(str(shown))

@@ -1,0 +1,200 @@
+"""Sending and receiving, against a gateway that speaks the real wire."""
+
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker.admission.acknowledge import MESSAGE_ID
+from tests.cli.conftest import Cli
+from tests.desk import world
+from tests.desk.world import HandOverParts
+from tests.fakes.gateway import FakeGateway
+
+SENT = {"file", "id", "status", "recipients", "receipt", "error"}
+
+
+def _write(tmp_path: Path, number: int = 1, **members: object) -> Path:
+    file = tmp_path / f"message-{number}.json"
+    document = world.document(number, **members)
+    file.write_text(json.dumps({k: v for k, v in document.items() if v is not None}))
+    return file
+
+
+def _deliver(gateway: FakeGateway, *numbers: int) -> None:
+    for number in numbers:
+        gateway.deliver(HandOverParts(number=number, hand_over=number).to_json())
+
+
+def test_send_keeps_the_receipt_of_each_message(
+    as_agency: FakeGateway, tmp_path: Path, cli: Cli
+) -> None:
+    """One line for each file, with the members that a program relies on."""
+    files = [_write(tmp_path, number) for number in range(1, 13)]
+
+    ran = cli("send", *files, "--json", "--jobs", "4")
+
+    assert ran.code == 0, ran.err
+    assert all(each.keys() == SENT for each in ran.lines)
+    assert {each["id"] for each in ran.lines} == {world.message_id(n) for n in range(1, 13)}
+    assert {each["status"] for each in ran.lines} == {"accepted"}
+    assert all(re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", each["receipt"]) for each in ran.lines)
+    assert len(as_agency.messages) == 12
+
+
+def test_send_goes_on_after_bad_files_and_tells_the_worst(
+    as_agency: FakeGateway, tmp_path: Path, cli: Cli
+) -> None:
+    """One bad file stops no other; the status says what needs most people."""
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"id": 1, "id": 2}')
+
+    ran = cli("send", bad, _write(tmp_path), "nope.json", "--json")
+
+    by_file = {Path(each["file"]).name: each for each in ran.lines}
+    assert ran.code == 3
+    assert by_file["bad.json"]["error"]["errors"] == [
+        {"pointer": "/id", "code": "json-duplicate-key"}
+    ]
+    assert by_file["nope.json"]["error"]["code"] == "file"
+    assert by_file["message-1.json"]["status"] == "accepted"
+    assert len(as_agency.messages) == 1
+
+
+def test_send_shows_a_table_to_a_person(as_agency: FakeGateway, tmp_path: Path, cli: Cli) -> None:
+    """Who gets it is said by desk; a second time it is known."""
+    del as_agency
+    file = _write(tmp_path)
+    cli("send", file)
+
+    ran = cli("send", file)
+
+    assert "replayed" in ran.out
+    assert "GT.intelligence" in ran.out
+
+
+def test_send_keeps_nothing_on_a_dry_run(as_agency: FakeGateway, tmp_path: Path, cli: Cli) -> None:
+    """The recipients are told, and no receipt is made."""
+    ran = cli("send", _write(tmp_path), "--dry-run", "--json")
+
+    assert (ran.lines[0]["status"], ran.lines[0]["receipt"]) == ("dry-run", None)
+    assert ran.lines[0]["recipients"][0]["country"] == "GT"
+    assert as_agency.messages == {}
+
+
+def test_send_makes_an_id_when_asked(
+    as_agency: FakeGateway, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    """A message from another program needs neither id nor time of its own."""
+    message = {k: v for k, v in world.document().items() if k not in {"id", "created"}}
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(message).encode())))
+
+    ran = cli("send", "-", "--new-id", "--json")
+
+    assert ran.code == 0, ran.err
+    assert MESSAGE_ID.fullmatch(ran.lines[0]["id"])
+    assert len(as_agency.messages) == 1
+
+
+def test_status_has_the_members_of_the_wire(
+    as_agency: FakeGateway, tmp_path: Path, cli: Cli
+) -> None:
+    """Programs read the same document here as over HTTP; an unknown id is not found."""
+    del as_agency
+    cli("send", _write(tmp_path))
+
+    ran = cli("status", world.message_id(1), world.message_id(2), "--json")
+
+    assert ran.code == 3
+    assert [each["id"] for each in ran.lines] == [world.message_id(1)]
+    assert ran.lines[0].keys() == {
+        "id",
+        "kind",
+        "accepted_at",
+        "expires",
+        "content_hash",
+        "receipt",
+        "recipients",
+    }
+    assert "not-found" in ran.err
+
+
+def test_queues_counts_what_waits(as_desk: FakeGateway, cli: Cli) -> None:
+    """Stable members, a line for each queue."""
+    _deliver(as_desk, 1, 2)
+
+    ran = cli("queues", "--json")
+
+    assert ran.code == 0, ran.err
+    assert ran.lines[0].keys() == {"queue", "waiting", "leased", "oldest_accepted_at"}
+
+
+def test_subscribe_prints_verified_messages_and_acknowledges_them(
+    as_desk: FakeGateway, cli: Cli
+) -> None:
+    """So many and no more; what is left waits for the next one."""
+    _deliver(as_desk, 1, 2, 3)
+
+    ran = cli("subscribe", "--count", "2")
+
+    assert ran.code == 0, ran.err
+    assert [each["id"] for each in ran.lines] == [world.message_id(1), world.message_id(2)]
+    assert ran.lines[0]["message"]["kind"] == "route-report"
+    assert {each.message_id for each in as_desk.answers} == {
+        world.message_id(1),
+        world.message_id(2),
+    }
+    assert ran.err == "2 received, 0 repeated, 0 returned\n"
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_subscribe_keeps_messages_in_a_private_file(
+    is_folder: bool,  # noqa: FBT001 - a case of the test
+    as_desk: FakeGateway,
+    tmp_path: Path,
+    cli: Cli,
+) -> None:
+    """A second subscription knows what the first one kept."""
+    output = tmp_path / "inbox" if is_folder else tmp_path / "kept.jsonl"
+    if is_folder:
+        output.mkdir()
+    _deliver(as_desk, 1)
+
+    assert cli("subscribe", "--count", "1", "--output", output, "--quiet").code == 0
+    _deliver(as_desk, 2)
+    assert cli("subscribe", "--once", "-o", output, "--json").out == ""
+
+    file = output / "inbox.jsonl" if is_folder else output
+    kept = [json.loads(line)["id"] for line in file.read_text().splitlines()]
+    assert kept == [world.message_id(1), world.message_id(2)]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_subscribe_returns_what_it_cannot_trust(as_desk: FakeGateway, cli: Cli) -> None:
+    """A message under another's signature is neither printed nor acknowledged."""
+    forged = HandOverParts(signed_body=b'{"id":"a","kind":"b","version":"c"}')
+    as_desk.deliver(forged.to_json())
+
+    ran = cli("subscribe", "--count", "1")
+
+    assert (ran.code, ran.out) == (7, "")
+    assert as_desk.answers[0].reason is not None
+
+
+def test_send_says_what_to_do_about_a_profile(tmp_path: Path, passphrase: Path, cli: Cli) -> None:
+    """A missing profile, then a wrong passphrase: status 2, words, no traceback."""
+    missing = cli("send", "x.json", "--profile", tmp_path / "none")
+    assert missing.code == 2
+    folder = tmp_path / "own"
+    gateway = ("--gateway", "https://enlace.example", "--passphrase-file", passphrase)
+    cli("profile", "new", folder, "MX/fiscalia", *gateway)
+    passphrase.write_text("wrong")
+
+    ran = cli("send", "x.json", "--profile", folder)
+
+    assert ran.code == 2
+    assert "passphrase" in ran.err
+    assert "Traceback" not in ran.err + missing.err
