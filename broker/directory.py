@@ -2,11 +2,12 @@
 
 Rows in a database are nobody's word: a ``Directory`` is made only by :meth:`Directory.verify`,
 which lets a key in only with its country's signed statement. So whoever holds the database
-can close roads, but cannot slip in a reader or a writer.
+cannot slip in a reader or a writer. He can open and close roads and change what an agency is
+for: those rows are not signed yet.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -18,7 +19,7 @@ from keys.holder import Holder
 from keys.identifiers import KeyId
 from keys.key import EncryptionKey, KeyUse, VerificationKey
 from keys.ring import KeyRing, KeyState, RingEntry
-from keys.statement import KeyStatement, Roots
+from keys.statement import KeyStatement, Roots, StatedKey
 from schemas.vocabulary import AgencyFunction, Compartment, Country
 
 
@@ -84,22 +85,18 @@ class Directory:
         Returns:
             The directory, and why each statement that is left out was left out.
         """
-        ring, rejected = KeyRing(), []
-        entries: dict[KeyId, RingEntry] = {}
+        stated: dict[KeyId, list[KeyStatement]] = {}
+        rejected: list[str] = []
         for token in record.statements:
             try:
-                entry = _entry(statement.verify(token, roots=roots))
+                one = statement.verify(token, roots=roots)
             except KeysError as error:
                 rejected.append(str(error))
                 continue
-            known = entries.get(entry.statement.kid)
-            if known is not None and known.statement.key != entry.statement.key:
-                # Two keys under one name: neither may count, or the reader could be chosen.
-                rejected.append("a key id names two keys")
-                continue
-            if known is None or known.statement.serial < entry.statement.serial:
-                entries[entry.statement.kid] = entry
-        ring = KeyRing(entries.values())
+            stated.setdefault(one.kid, []).append(one)
+        entries = [entry for entry in map(_entry, stated.values()) if entry is not None]
+        rejected += ["a key id names two keys"] * (len(stated) - len(entries))
+        ring = KeyRing(entries)
         return cls(record, ring), tuple(rejected)
 
     @property
@@ -183,8 +180,23 @@ class Directory:
         return entry.statement
 
 
-def _entry(stated: KeyStatement) -> RingEntry:
-    return RingEntry(statement=stated, state=KeyState.ACTIVE, since=stated.not_before)
+def _entry(statements: Sequence[KeyStatement]) -> RingEntry | None:
+    """Take a key's newest statement; one that renews an older one keeps its beginning.
+
+    Else whatever was signed before the renewal would stop verifying. Two keys, holders or
+    uses under one name are neither: whoever orders the rows could choose between them.
+    """
+    newest = max(statements, key=lambda one: one.serial)
+    if any((one.key, one.holder, one.use) != _purpose(newest) for one in statements):
+        return None
+    since = min(one.not_before for one in statements)
+    return RingEntry(
+        statement=replace(newest, not_before=since), state=KeyState.ACTIVE, since=since
+    )
+
+
+def _purpose(stated: KeyStatement) -> tuple[StatedKey, Holder, KeyUse]:
+    return stated.key, stated.holder, stated.use
 
 
 def _open_pairs(record: DirectoryRecord) -> Mapping[QueueName, Pair]:

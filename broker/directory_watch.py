@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
+from broker.attempt import attempt
 from broker.directory import Directory
-from broker.errors import UnavailableError
 from broker.ports import DirectoryStore
 from keys.statement import Roots
 
@@ -68,8 +68,5 @@ class DirectoryWatch:
         """Keep the directory fresh until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL.total_seconds())
-            try:
-                await self.refresh()
-            except UnavailableError as error:
-                # The directory in hand was good a moment ago; readiness tells of the ledger.
-                log.warning("directory:not-read", code=error.code.value)
+            # The directory in hand was good a moment ago; readiness tells of the ledger.
+            await attempt("directory", self.refresh)

@@ -57,12 +57,12 @@ class Code(StrEnum):
     RECIPIENT_UNKNOWN = "recipient-unknown"
     PAIR_CLOSED = "pair-closed"
     COMPARTMENT_DENIED = "compartment-denied"
+    PROTECTION_DENIED = "protection-denied"
     # Does it contradict what was accepted?
     ID_REUSED = "id-reused"
     # Evidence of a desk
     ACKNOWLEDGEMENT_INVALID = "acknowledgement-invalid"
     DELIVERY_UNKNOWN = "delivery-unknown"
-    DELIVERY_SETTLED = "delivery-settled"
     # The request itself
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"

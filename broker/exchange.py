@@ -14,7 +14,7 @@ from broker.admission.policy import Policy
 from broker.admission.validate import validate
 from broker.directory import Directory
 from broker.directory_watch import DirectoryWatch
-from broker.errors import Code, ConflictError, RefusedError
+from broker.errors import Code, ConflictError, KeyUnavailableError, RefusedError
 from broker.model import (
     Acceptance,
     AgencyRef,
@@ -82,14 +82,14 @@ class Exchange:
         signed = self._authenticate(posting, sender)
         try:
             routed = self._admit(signed)
-        except RefusedError:
+            sealed = self._seal(routed)
+        except (RefusedError, KeyUnavailableError):
             # Whoever asks again gets the first answer, also when the road was closed or the
             # message ran out in between: else he would never learn that it was accepted.
             first = await self._first_answer(signed)
             if first is None:
                 raise
             return first
-        sealed = self._seal(routed)
         # A crash before this line loses nothing: the sender has no receipt and asks again.
         recorded = await self.ledger.record(
             self._acceptance(routed, sealed), sign=self.sign_receipt

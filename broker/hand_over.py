@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from broker.errors import UnavailableError
+from broker.attempt import attempt
 from broker.model import (
     DeliveryNumber,
     DeliveryState,
@@ -29,7 +29,9 @@ from broker.ports import Answered, Arrival, Clock, DeliveryLedger, Feed, SignRec
 LEASE: Final = timedelta(seconds=60)
 """Long enough to open and store a batch, short enough that a dead desk delays little."""
 MAX_ATTEMPTS: Final = 20
-"""A desk that never answers twenty hand-overs has met a poison message (CWE-674)."""
+POISON_AGE: Final = timedelta(hours=24)
+"""A message that a desk has not answered in twenty hand-overs over a day is poison to it.
+Fewer, or faster, may be a desk that restarts in a circle, or a thief of its credential."""
 PREFETCH: Final = 200
 """What one session may hold unanswered: bounds memory to 70 MiB of the largest messages."""
 REVIEW: Final = timedelta(seconds=1)
@@ -51,7 +53,7 @@ class DeskSession:
         self, world: "HandOvers", feed: Feed, *, queues: Collection[QueueName], holder: str
     ) -> None:
         self._world = world
-        self._queues = queues
+        self.queues: Final = frozenset(queues)
         self._feed = feed
         self.holder: Final = holder
         self.is_over = False
@@ -87,15 +89,20 @@ class DeskSession:
 
     async def review(self) -> None:
         """Settle what was answered elsewhere; park what this session no longer holds."""
-        numbers = [*self._held, *self._parked]
+        before = dict(self._held)
+        numbers = [*before, *self._parked]
         if not numbers:
             return
         states = await self._world.ledger.states(numbers)
         await self.settle([n for n in numbers if n not in states or states[n].is_final])
         now = self._world.clock()
-        for number, held in tuple(self._held.items()):
-            # Only its own client ends a lease early, by resuming on another connection.
-            is_ended = number in states and states[number] is not DeliveryState.DELIVERED
+        for number, held in before.items():
+            if self._held.get(number) is not held:
+                # Answered, or leased anew, since the states were read.
+                continue
+            # A lease that ended early was ended by its own client, which has resumed
+            # on another connection, or by an operator who sends everything again.
+            is_ended = states.get(number) is not DeliveryState.DELIVERED
             self.is_over = self.is_over or is_ended
             if held.until <= now or is_ended:
                 self._parked[number] = self._held.pop(number).arrival
@@ -106,7 +113,7 @@ class DeskSession:
         now = self._world.clock()
         leased = await self._world.ledger.lease(
             [arrival.number for arrival in arrivals],
-            queues=self._queues,
+            queues=self.queues,
             holder=self.holder,
             now=now,
             until=now + self._world.lease,
@@ -119,11 +126,22 @@ class DeskSession:
         return await self._without_poison(leased)
 
     async def _without_poison(self, leased: Sequence[HandOver]) -> Sequence[HandOver]:
-        poison = [one.number for one in leased if one.attempt > MAX_ATTEMPTS]
+        poison = [one.number for one in leased if self._is_poison(one)]
         if poison:
             await self._world.dead_letter(poison)
-            await self._feed.dead_letter([self._held.pop(number).arrival for number in poison])
-        return [one for one in leased if one.attempt <= MAX_ATTEMPTS]
+            await self._feed.dead_letter(
+                [held.arrival for held in map(self._forget, poison) if held]
+            )
+        return [one for one in leased if one.number not in poison]
+
+    def _is_poison(self, one: HandOver) -> bool:
+        return (
+            one.attempt > MAX_ATTEMPTS and self._world.clock() - one.first_handed_at >= POISON_AGE
+        )
+
+    def _forget(self, number: DeliveryNumber) -> _Held | None:
+        # A review may have settled it while the ledger was written.
+        return self._held.pop(number, None)
 
     async def _park(self, arrivals: Sequence[Arrival]) -> None:
         spare = []
@@ -166,8 +184,11 @@ class HandOvers:
             # An older connection of this client may not know yet that it is dead. Here it
             # ends now; at another gateway its next review tells it.
             for older in self._sessions:
-                older.is_over = older.is_over or older.holder == holder
-            await self.ledger.release(holder=holder, after=resume_after, now=self.clock())
+                if older.holder == holder and not older.queues.isdisjoint(queues):
+                    older.is_over = True
+            await self.ledger.release(
+                queues=queues, holder=holder, after=resume_after, now=self.clock()
+            )
         async with self.transport.feed(queues, prefetch=PREFETCH) as feed:
             session = DeskSession(self, feed, queues=queues, holder=holder)
             self._sessions.add(session)
@@ -199,7 +220,4 @@ class HandOvers:
         while True:
             await asyncio.sleep(REVIEW.total_seconds())
             for session in tuple(self._sessions):
-                try:
-                    await session.review()
-                except UnavailableError as error:
-                    log.warning("hand-over:not-reviewed", code=error.code.value)
+                await attempt("review", session.review)

@@ -132,6 +132,8 @@ class Message:
     expires_text: str
     urgency: Urgency
     handling: HandlingCode
+    protected_origins: frozenset[Country]
+    """Countries that must not receive it, for the people in it (SG-01)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +278,7 @@ class HandOver:
     urgency: Urgency
     attempt: int
     """1 at the first hand-over."""
+    first_handed_at: datetime
     lease_until: datetime
     receipt: str
     """The gateway's receipt for the acceptance; the desk verifies it."""

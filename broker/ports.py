@@ -139,9 +139,16 @@ class DeliveryLedger(Protocol):
         """
 
     async def release(
-        self, *, holder: str, after: HandOverNumber | None = None, now: datetime
+        self,
+        *,
+        queues: Collection[QueueName],
+        holder: str,
+        after: HandOverNumber | None = None,
+        now: datetime,
     ) -> Sequence[DeliveryNumber]:
-        """End a holder's leases, all or those with a later hand-over number; say which ended.
+        """End a holder's leases on these queues, all or those with a later hand-over number.
+
+        Says which ended.
 
         They are ``DISPATCHED`` again, and free.
         """

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import structlog
 
-from broker.errors import TransportUnavailableError, UnavailableError
+from broker.attempt import attempt
+from broker.errors import TransportUnavailableError
 from broker.model import Outgoing
 from broker.ports import Clock, DeliveryLedger, Transport
 
@@ -46,14 +47,12 @@ class Relay:
     async def run(self) -> None:
         """Publish until cancelled. Start-up and the normal path are the same code."""
         while True:
-            try:
-                published = await self.publish_window()
-            except UnavailableError as error:
-                log.warning("relay:waiting", code=error.code.value)
+            if not await attempt("relay", self._publish_or_rest):
                 await asyncio.sleep(RETRY.total_seconds())
-                continue
-            if not published:
-                await self._rest()
+
+    async def _publish_or_rest(self) -> None:
+        if not await self.publish_window():
+            await self._rest()
 
     async def publish_window(self) -> int:
         """Publish the oldest unpublished deliveries; say how many are safe now.

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     receipt_key: str = "GW-receipt-1"
     token_key: str = "GW-token-1"  # noqa: S105 - a key's name
     max_connections_per_address: int = Field(default=64, ge=1)
+    max_connections: int = Field(default=800, ge=1)
+    """Of all together; below the usual 1,024 open files, so that the ledger always has some."""
     client_requests_per_second: float = Field(default=200.0, gt=0)
     client_burst: int = Field(default=400, ge=1)
     address_requests_per_second: float = Field(default=50.0, gt=0)

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from broker.errors import UnavailableError
+from broker.attempt import attempt
 from broker.model import DeliveryNumber
 from broker.ports import Clock, DeliveryLedger, SignReceipt, Transport
 
@@ -56,20 +56,20 @@ class Sweep:
 
     async def _expire_forever(self) -> None:
         while True:
-            try:
-                ended = await self.expire()
-                if ended:
-                    log.warning("delivery:expired", deliveries=ended)
-            except UnavailableError as error:
-                log.warning("sweep:waiting", code=error.code.value)
+            await attempt("expiry", self._expire_and_tell)
             await asyncio.sleep(INTERVAL.total_seconds())
+
+    async def _expire_and_tell(self) -> None:
+        ended = await self.expire()
+        if ended:
+            log.warning("delivery:expired", deliveries=ended)
 
     async def _take_back_forever(self) -> None:
         while True:
-            try:
-                async with aclosing(self.transport.dead_letters()) as numbers:
-                    async for number in numbers:
-                        await self.take_back(number)
-            except UnavailableError as error:
-                log.warning("sweep:waiting", code=error.code.value)
+            await attempt("dead letters", self._take_back_all)
             await asyncio.sleep(RETRY.total_seconds())
+
+    async def _take_back_all(self) -> None:
+        async with aclosing(self.transport.dead_letters()) as numbers:
+            async for number in numbers:
+                await self.take_back(number)

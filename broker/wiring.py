@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -17,11 +18,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from broker.admission.access_token import AccessTokens
 from broker.admission.dpop import DpopNonces
 from broker.admission.policy import STANDARD_POLICY
+from broker.attempt import attempt
 from broker.desk.guarded_file import NOT_FOR_OTHERS, read_guarded
 from broker.desk.pins import Pins
-from broker.directory import Directory
 from broker.directory_watch import DirectoryWatch
-from broker.errors import ConfigurationError, UnavailableError
+from broker.errors import ConfigurationError
 from broker.evidence.receipts import ReceiptIssuer
 from broker.exchange import Exchange
 from broker.gateway.access import Access, ClientKeys
@@ -142,6 +143,7 @@ def build_gateway(
     schemas = SchemaSet.load()
     watch = DirectoryWatch(ledger.directory, roots=secrets.pins.roots)
     sign_receipt = ReceiptIssuer(secrets.receipt_key, issuer=settings.base_url)
+    limits = _limits(settings)
     hand_overs = HandOvers(
         ledger=ledger.deliveries,
         transport=transport,
@@ -165,18 +167,20 @@ def build_gateway(
         polls=PollSessions(hand_overs=hand_overs),
         deliveries=ledger.deliveries,
         directory=watch,
-        access=_access(settings, secrets, ledger, watch),
+        access=_access(settings, secrets, ledger, watch, limits),
         relay=Relay(ledger=ledger.deliveries, transport=transport, clock=utc_now),
         schemas=schemas,
         texts=Catalogue.load("problems"),
-        limits=_limits(settings),
+        limits=limits,
         proxies=Proxies(settings.trusted_proxies),
         metrics=Metrics(),
         clock=utc_now,
     )
 
 
-def _access(settings: Settings, secrets: Secrets, ledger: Ledger, watch: DirectoryWatch) -> Access:
+def _access(
+    settings: Settings, secrets: Secrets, ledger: Ledger, watch: DirectoryWatch, limits: Limits
+) -> Access:
     def find_client(client_id: str) -> ClientKeys | None:
         client = watch.current.client(client_id)
         if client is None:
@@ -192,6 +196,7 @@ def _access(settings: Settings, secrets: Secrets, ledger: Ledger, watch: Directo
         nonces=DpopNonces(secrets.nonce_secret.reveal()),
         tokens=AccessTokens(issuer=settings.base_url, signing_key=secrets.token_key),
         find_client=find_client,
+        count_client=limits.count_client,
         receipt_keys=receipt_keys.values,
     )
 
@@ -270,11 +275,8 @@ async def _keep_declared(
     while True:
         await changed.wait()
         changed.clear()
-        directory: Directory = watch.current
-        try:
-            await transport.declare(directory.queues())
-        except UnavailableError:
-            log.warning("transport:not-declared")
+        queues = watch.current.queues()
+        if not await attempt("declare", partial(transport.declare, queues)):
             changed.set()
             await asyncio.sleep(DECLARE_AGAIN.total_seconds())
 
@@ -303,6 +305,7 @@ async def _serving(
         tls=_tls(settings),
         door=Doorkeeper(
             per_address=settings.max_connections_per_address,
+            at_most=settings.max_connections,
             proxies=gateway.proxies,
             proxies_only=settings.plain_http,
         ),

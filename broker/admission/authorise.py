@@ -11,6 +11,7 @@ from schemas.vocabulary import Compartment
 OPEN_PAIR: Final = "open-pair"
 """The rule that allows a recipient: its pair is open and function and kind fit."""
 COMPARTMENTS: Final = "SG-02"
+FIREWALL: Final = "SG-01"
 
 
 def authorise(message: Message, directory: Directory, policy: Policy) -> RoutedMessage:
@@ -21,7 +22,8 @@ def authorise(message: Message, directory: Directory, policy: Policy) -> RoutedM
 
     Raises:
         PermissionDeniedError: A recipient or channel is unknown, a pair is closed, or the
-            compartment is not open to this function or kind (``rule`` SG-02).
+            compartment is not open to this function or kind (``rule`` SG-02), or a recipient is
+            the country that a protected person fled (``rule`` SG-01).
     """
     compartment = message.to.compartment
     if compartment is None:
@@ -50,6 +52,8 @@ def _route(message: Message, directory: Directory, compartment: Compartment, ind
     pair = Pair(origin=message.sender.country, desk=desk)
     if not directory.has_desk(desk):
         raise _refusal(Code.RECIPIENT_UNKNOWN, f"/to/countries/{index}")
+    if desk.country in message.protected_origins:
+        raise _refusal(Code.PROTECTION_DENIED, f"/to/countries/{index}", rule=FIREWALL)
     if not directory.is_open(pair):
         raise _refusal(Code.PAIR_CLOSED, f"/to/countries/{index}")
     return Route(pair=pair, rule=OPEN_PAIR)

@@ -98,8 +98,12 @@ def _name_fault(node: "_Members | list[_Node]") -> Code | None:
 
 def _doubled(node: _Members) -> str:
     """The first name that was there before."""
-    names = [name for name, _ in node.pairs]
-    return next(name for place, name in enumerate(names) if name in names[:place])
+    seen: set[str] = set()
+    for name, _ in node.pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise RuntimeError("asked for a double where there is none")
 
 
 def _is_whole(text: str) -> bool:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from broker.admission import strict_json
+from broker.admission.firewall import protected_origins
 from broker.errors import Code, DocumentError, FieldProblem, PermissionDeniedError, SignatureError
 from broker.model import (
     Address,
@@ -69,6 +70,7 @@ def _schema_of(document: dict[str, Json], schemas: SchemaSet) -> tuple[str, str]
 def _message(signed: SignedPosting, document: dict[str, Json]) -> Message:
     """Read what the schema has proved to be there; no member is checked a second time."""
     origin, handling = _object(document["from"]), _object(document["handling"])
+    address = _address(_object(document["to"]))
     created, expires = str(document["created"]), str(document["expires"])
     return Message(
         body=signed.body,
@@ -77,13 +79,14 @@ def _message(signed: SignedPosting, document: dict[str, Json]) -> Message:
         kind=Kind(str(document["kind"])),
         version=str(document["version"]),
         sender=AgencyRef(country=Country(str(origin["country"])), agency=str(origin["agency"])),
-        to=_address(_object(document["to"])),
+        to=address,
         created=_time(created, "/created"),
         created_text=created,
         expires=_time(expires, "/expires"),
         expires_text=expires,
         urgency=Urgency(str(document["urgency"])),
         handling=HandlingCode(str(handling["code"])),
+        protected_origins=protected_origins(document["body"], address.compartment),
     )
 
 

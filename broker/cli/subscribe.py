@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from broker.cli.exit_codes import ExitCode
+from broker.cli.explain import Explanation, show
 from broker.cli.options import ProfileOption
 from broker.cli.session import open_client
 from broker.cli.terminal import Terminal, finish, terminal_of
+from broker.desk.failures import NotReadyError
 from broker.model import QueueName
 
 if TYPE_CHECKING:
@@ -47,7 +49,11 @@ def subscribe(
     with _stores(output) as stores:
         if output is None and sys.stdout.isatty():
             terminal.say("subscribe.printed")
-        totals = asyncio.run(_until_stopped(_receive(client, stores, queues, idle, count)))
+        try:
+            totals = asyncio.run(_until_stopped(_receive(client, stores, queues, idle, count)))
+        except NotReadyError as error:
+            _explain(error, terminal)
+            raise typer.Exit(int(ExitCode.FAILURE)) from None
     if totals is not None:
         _report(totals, terminal)
         finish(ExitCode.ACTION_NEEDED if totals.refused else ExitCode.OK)
@@ -126,6 +132,17 @@ def _stores(output: Path | None) -> Iterator["tuple[Store, Store]"]:
         inbox, refused = output, output.with_name(f"{output.stem}.{REFUSED_FILE}")
     with ExitStack() as stack:
         yield stack.enter_context(Inbox(inbox)), stack.enter_context(Inbox(refused))
+
+
+def _explain(error: NotReadyError, terminal: Terminal) -> None:
+    """Say what has to be mended here; no message was refused for it."""
+    explanation = Explanation(
+        code="not-ready",
+        title=terminal.text("subscribe.not_ready", cause=str(error)),
+        detail=terminal.text("subscribe.not_ready_next"),
+        exit_code=ExitCode.FAILURE,
+    )
+    show(explanation, terminal)
 
 
 def _report(totals: "Totals", terminal: Terminal) -> None:

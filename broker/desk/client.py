@@ -171,6 +171,7 @@ class EnlaceClient:
             ProblemError: The gateway refused the message.
             UnreachableError: No answer until the deadline.
             EvidenceError: The receipt does not prove the acceptance of this message.
+            NotReadyError: A receipt key signed it that is not pinned here.
             AnswerError: The answer is not what the protocol says.
             DocumentError: The bytes are no message at all.
         """
@@ -179,6 +180,7 @@ class EnlaceClient:
         answer, posted = await self._post(posting, query=())
         if posted.receipt is None:
             raise AnswerError("the gateway accepted without a receipt")
+        self._receipts.require_pinned(posted.receipt)
         self._receipts.check_accepted(
             posted.receipt, message_id=posted.id, origin=origin, recipients=posted.recipients
         )
@@ -262,6 +264,7 @@ class EnlaceClient:
 
         Raises:
             EvidenceError: A receipt does not prove what it should.
+            NotReadyError: A receipt key signed it that is not pinned here.
             ProblemError, UnreachableError, AnswerError: As :meth:`send`.
         """
         now, desk, key = self.timing.clock(), self.profile.desk, self.keys.signature
@@ -272,7 +275,7 @@ class EnlaceClient:
         """Return messages with signed reasons: 0 to 100, answered in their order.
 
         Raises:
-            EvidenceError, ProblemError, UnreachableError, AnswerError: As
+            EvidenceError, NotReadyError, ProblemError, UnreachableError, AnswerError: As
                 :meth:`acknowledge`.
         """
         now, desk, key = self.timing.clock(), self.profile.desk, self.keys.signature
@@ -329,6 +332,7 @@ class EnlaceClient:
         results = wire.read_results(answer.body, expected=len(refs))
         for ref, result in zip(refs, results, strict=True):
             if isinstance(result, Settled):
+                self._receipts.require_pinned(result.receipt)
                 self._receipts.check_settled(ref, result)
         return results
 

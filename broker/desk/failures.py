@@ -7,6 +7,7 @@
     │  └─ AccessError     it gave no token: the keeper of the client key acts
     ├─ UnreachableError   no answer within the deadline: the same call may succeed later
     ├─ AnswerError        an answer that the protocol does not know: call an operator
+    ├─ NotReadyError      the clock, keys, pins or program here: their keeper acts
     └─ StoreError         the inbox cannot be read, locked or written safely
 
 Beside these a caller meets ``ConfigurationError`` (the profile), ``CustodyError`` (its keys)
@@ -62,6 +63,18 @@ class UnreachableError(DeskError):
 
 class AnswerError(DeskError):
     """The gateway's answer is not what the protocol says; the text names the part."""
+
+
+class NotReadyError(DeskError):
+    """A message or receipt cannot be judged before something here is mended; the text says what.
+
+    It is not answered: its lease ends, and it comes again.
+    """
+
+    def __init__(self, detail: str, *, step: str = "other") -> None:
+        super().__init__(detail)
+        self.step = step
+        """What has to be mended, for logs: ``clock``, ``receipt-key``, ``decryption-key``, …"""
 
 
 class StoreError(DeskError):

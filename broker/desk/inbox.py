@@ -1,8 +1,9 @@
 """A file of JSON lines that only one process writes, and that a crash leaves readable.
 
-Lines are appended and forced to the disk before anybody is told of them. A line that was
-torn by a crash was never acknowledged: it is cut off when the file is opened next, and its
-message comes again.
+Lines are appended and forced to the disk before anybody is told of them. A last line without
+an end was torn by a crash and never acknowledged: it is cut off when the file is opened next,
+and its message comes again. A whole line that cannot be read may have been acknowledged, and
+then nobody sends it again: it is left as it is, for a person to see to.
 """
 
 import fcntl
@@ -37,8 +38,8 @@ class Inbox:
         """Open or make the file, lock it, and learn what it holds.
 
         Raises:
-            StoreError: Another process writes it, others may read it, or a line other than
-                the last is damaged; the text says which.
+            StoreError: Another process writes it, others may read it, or a whole line is
+                damaged; the text says which, and what to do.
         """
         self._path = path
         self._known: set[bytes] = set()
@@ -141,17 +142,19 @@ class Inbox:
     def _recover(self) -> int:
         """Index all whole lines, cut off a torn one; return the size of what stays."""
         size = 0
-        total = os.fstat(self._file).st_size
         for number, line in enumerate(_lines(self._file), start=1):
-            ref_and_number = _read_line(line)
-            if ref_and_number is not None:
-                self._note(*ref_and_number)
-            elif size + len(line) < total:
-                raise StoreError(f"{self._path}: line {number} is damaged")
-            else:
+            if not line.endswith(b"\n"):
                 log.warning("inbox:torn-line-cut", file=self._path.name, line=number)
                 os.ftruncate(self._file, size)
                 break
+            ref_and_number = _read_line(line)
+            if ref_and_number is None:
+                raise StoreError(
+                    f"{self._path}: line {number} is damaged, and its message may be "
+                    "acknowledged: restore the line from a copy, or move it to another file "
+                    "and ask its sender for the message"
+                )
+            self._note(*ref_and_number)
             size += len(line)
         # What a killed process wrote may be in the kernel only. We are about to tell the
         # gateway that we have it, so it must be on the disk; the file's name as well.
@@ -184,8 +187,6 @@ def _lines(descriptor: int) -> Iterator[bytes]:
 
 
 def _read_line(line: bytes) -> tuple[ContentRef, HandOverNumber] | None:
-    if not line.endswith(b"\n"):
-        return None
     try:
         members: dict[str, Any] = orjson.loads(line)
         ref = ContentRef(

@@ -14,6 +14,7 @@ from typing import Final
 from broker.admission.message_signature import verify_message_signature
 from broker.admission.validate import validate
 from broker.desk.failures import DeskError
+from broker.desk.own_fault import find_own_fault
 from broker.desk.wire import ReceivedHandOver
 from broker.directory import Directory
 from broker.errors import (
@@ -40,6 +41,7 @@ from broker.sealing.unseal import Unsealed, unseal
 from broker.sealing.wire import content_hash
 from keys.identifiers import KeyId
 from keys.key import DecryptionKey, VerificationKey
+from keys.statement import Roots
 from schemas.loader import SchemaSet
 
 CLOCKS_APART: Final = timedelta(minutes=5)
@@ -47,7 +49,7 @@ CLOCKS_APART: Final = timedelta(minutes=5)
 
 
 class OpeningError(DeskError):
-    """A message that this desk must return."""
+    """A message that this desk must return: nothing that is mended here would open it."""
 
     def __init__(self, reason: RefusalReason, *, step: str) -> None:
         super().__init__(f"{reason.value} ({step})")
@@ -68,6 +70,8 @@ class Trust:
     issuer: str
     """The gateway's name in its receipts."""
     schemas: SchemaSet
+    roots: Roots | None = None
+    """Those that the directory was verified against, to tell which one is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +117,29 @@ def open_hand_over(
     Raises:
         OpeningError: Steps 1 and 3 ``cannot-open``, 2 ``receipt-not-valid``, 5
             ``signature-not-valid``, 4 and 6 ``content-not-valid``.
+        NotReadyError: It did not open, but may once something here is mended. It must not
+            be answered.
 
     Source:
-        docs/protocol.md, "Sealed form", "Receipts", "Message signature".
+        docs/protocol.md, "Subscribing", "Sealed form", "Receipts", "Message signature".
     """
+    try:
+        return _open(hand_over, keys, trust, desk=desk, now=now)
+    except OpeningError as error:
+        own = find_own_fault(error.step, hand_over, keys, trust, now=now)
+        if own is None:
+            raise
+        raise own from None
+
+
+def _open(
+    hand_over: ReceivedHandOver,
+    keys: Mapping[KeyId, DecryptionKey],
+    trust: Trust,
+    *,
+    desk: DeskRef,
+    now: datetime,
+) -> OpenedMessage:
     # (1) What came is what was announced. The answer of this desk will name that hash.
     _check_hash(hand_over)
     # (2) The gateway signed that it accepted this content, from this origin, for this desk.
@@ -148,7 +171,7 @@ def prove_message(
     """Prove a stored message again: its receipt, then steps 5 and 6.
 
     Raises:
-        OpeningError: As :func:`open_hand_over`.
+        OpeningError: It is not proven, by what is known here; nothing is refused for it.
     """
     receipt = _read_receipt(receipt_token, trust)
     signed = _check_signature(posting, origin, receipt, trust)

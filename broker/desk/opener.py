@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from broker.desk.client import EnlaceClient
-from broker.desk.failures import UnreachableError
+from broker.desk.failures import NotReadyError, UnreachableError
 from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
 from broker.desk.wire import ReceivedHandOver
 from broker.directory import Directory
@@ -32,6 +32,16 @@ class Unopened:
     """For the operator of this desk only."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of some hand-overs; what is nowhere in it comes again."""
+
+    opened: list[OpenedMessage] = field(default_factory=list)
+    unopened: list[Unopened] = field(default_factory=list)
+    not_ready: list[NotReadyError] = field(default_factory=list)
+    """One for each message that must not be answered before this desk is mended."""
+
+
 class Opener:
     """Opens batches for one desk, against a directory that is never much out of date."""
 
@@ -41,52 +51,56 @@ class Opener:
         self._directory: Directory | None = None
         self._directory_at: datetime | None = None
 
-    async def open(
-        self, fresh: Sequence[ReceivedHandOver]
-    ) -> tuple[list[OpenedMessage], list[Unopened]]:
-        """Open these, and say of each other one why not. What is in neither comes again.
+    async def open(self, fresh: Sequence[ReceivedHandOver]) -> Outcome:
+        """Open these, and say of each other one why not.
 
         Raises:
             UnreachableError: There was never a directory to hold them against.
         """
         directory = await self._recent_directory()
-        opened, unopened = await asyncio.to_thread(self._try_open, fresh, directory)
-        if any(each.reason is RefusalReason.SIGNATURE_NOT_VALID for each in unopened):
+        first = await asyncio.to_thread(self._try_open, fresh, directory)
+        if any(each.reason is RefusalReason.SIGNATURE_NOT_VALID for each in first.unopened):
             # The key may have been stated after we last looked. A refusal is final, so we
             # look again before; if we cannot, these stay unanswered and come again.
-            again = [each.hand_over for each in unopened]
+            again = [each.hand_over for each in first.unopened]
             try:
                 directory = await self.refresh_directory()
             except UnreachableError:
                 log.warning("directory:unreachable", postponed=len(again))
-                return opened, []
-            more, unopened = await asyncio.to_thread(self._try_open, again, directory)
-            opened += more
-        return opened, unopened
+                return Outcome(opened=first.opened, not_ready=first.not_ready)
+            second = await asyncio.to_thread(self._try_open, again, directory)
+            return Outcome(
+                opened=first.opened + second.opened,
+                unopened=second.unopened,
+                not_ready=first.not_ready + second.not_ready,
+            )
+        return first
 
-    def _try_open(
-        self, fresh: Sequence[ReceivedHandOver], directory: Directory
-    ) -> tuple[list[OpenedMessage], list[Unopened]]:
+    def _try_open(self, fresh: Sequence[ReceivedHandOver], directory: Directory) -> Outcome:
         profile, pins = self._client.profile, self._client.pins
         trust = Trust(
             directory=directory,
             receipt_keys=pins.receipt_keys,
             issuer=profile.issuer,
             schemas=self._schemas,
+            roots=pins.roots,
         )
         now = self._client.timing.clock()
-        opened: list[OpenedMessage] = []
-        unopened: list[Unopened] = []
+        outcome = Outcome()
         for each in fresh:
             try:
-                opened.append(
+                outcome.opened.append(
                     open_hand_over(
                         each, self._client.keys.decryption, trust, desk=profile.desk, now=now
                     )
                 )
             except OpeningError as error:
-                unopened.append(Unopened(hand_over=each, reason=error.reason, step=error.step))
-        return opened, unopened
+                outcome.unopened.append(
+                    Unopened(hand_over=each, reason=error.reason, step=error.step)
+                )
+            except NotReadyError as error:
+                outcome.not_ready.append(error)
+        return outcome
 
     async def _recent_directory(self) -> Directory:
         now = self._client.timing.clock()

@@ -1,13 +1,17 @@
 """Does the gateway's receipt prove what we need it to prove?"""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
+from broker.desk.failures import NotReadyError
 from broker.desk.pins import Pins
 from broker.desk.wire import ContentRef, Recipient, Settled
 from broker.errors import Code, EvidenceError
-from broker.evidence.receipts import ReceiptContent, verify_receipt
+from broker.evidence.receipts import RECEIPT_TYP, ReceiptContent, verify_receipt
 from broker.model import AgencyRef, EventKind, MessageId
+from keys import jws
+from keys.errors import KeysError
+from keys.identifiers import Exchange, KeyId, kid_owner, parse_kid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,16 @@ class ReceiptCheck:
         if content.issuer != self.issuer:
             raise EvidenceError(Code.EVIDENCE_INVALID)
         return content
+
+    def require_pinned(self, token: str) -> None:
+        """Tell a key that is missing here from a receipt that is wrong.
+
+        Raises:
+            NotReadyError: A newer receipt key of the gateway signed it, as it seems.
+        """
+        kid = unpinned_signer(token, self.pins.receipt_keys)
+        if kid is not None:
+            raise not_pinned(kid)
 
     def check_accepted(
         self,
@@ -67,3 +81,22 @@ class ReceiptCheck:
         ):
             raise EvidenceError(Code.EVIDENCE_INVALID)
         return content
+
+
+def unpinned_signer(token: str, pinned: Container[KeyId]) -> KeyId | None:
+    """Which receipt key, not pinned here, does this receipt name? None: that is not its fault."""
+    try:
+        header = jws.read_header(token)
+        kid = parse_kid(header.kid)
+    except KeysError:
+        return None
+    is_ours = header.typ == RECEIPT_TYP and kid_owner(kid) is Exchange.GATEWAY
+    return kid if is_ours and kid not in pinned else None
+
+
+def not_pinned(kid: KeyId) -> NotReadyError:
+    """Say that a receipt key is missing here."""
+    return NotReadyError(
+        f"the receipt is signed by {kid}, which is not pinned here: update roots.json",
+        step="receipt-key",
+    )

@@ -2,7 +2,8 @@
 
 What is acknowledged is on this desk's disk. A crash at any moment costs at most that some
 messages are handed over again; the inbox knows them, and they are acknowledged and not
-stored a second time.
+stored a second time. A refusal is final, so this desk's own faults are never answered with
+one: the subscription stops, and somebody mends them.
 """
 
 import asyncio
@@ -71,6 +72,8 @@ class Subscription:
             idle: None never ends.
 
         Raises:
+            NotReadyError: A message cannot be judged before something here is mended. It was
+                not answered; the others of its batch were.
             StoreError: The inbox cannot be written; nothing of the batch was acknowledged.
             ProblemError: The gateway refuses this desk.
             EvidenceError: It signed a receipt that proves something else.
@@ -112,7 +115,10 @@ class Subscription:
     async def _take(self, batch: Sequence[ReceivedHandOver]) -> None:
         """Bring one batch from the wire to the disk, and answer it."""
         fresh = {each.ref: each for each in batch if not self._inbox.holds(each.ref)}
-        opened, unopened = await self._opener.open(tuple(fresh.values()))
+        outcome = await self._opener.open(tuple(fresh.values()))
+        opened, unopened = outcome.opened, outcome.unopened
+        for not_ready in outcome.not_ready:
+            log.error("hand-over:not-ready", step=not_ready.step)
         await asyncio.to_thread(self._store, opened, unopened)
         # A crash here loses nothing: the messages come again, and the inbox knows them.
         stored = [each.hand_over.ref for each in opened]
@@ -125,6 +131,9 @@ class Subscription:
             repeated=self.totals.repeated + len(repeated),
             refused=self.totals.refused + len(unopened),
         )
+        if outcome.not_ready:
+            # Not answered: its lease ends, and it comes again to a desk that was mended.
+            raise outcome.not_ready[0]
 
     def _store(self, opened: Sequence[OpenedMessage], unopened: Sequence[Unopened]) -> None:
         """Write what came; on the disk when it returns."""

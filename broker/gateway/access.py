@@ -48,6 +48,8 @@ class Access:
     nonces: DpopNonces
     tokens: AccessTokens
     find_client: FindClient
+    count_client: Callable[[str], None] = lambda _: None
+    """Asked before anything of a client's request is written; refuses when it is too much."""
     receipt_keys: Callable[[], Iterable[VerificationKey]] = tuple
     """The receipt keys to publish, old ones among them: a receipt is checked years later."""
 
@@ -77,13 +79,26 @@ class Access:
         proof = self.verify_proof(request, now=now, access_token_hash=token_hash(token))
         claims = self.tokens.verify(token, now=now, jkt=proof.jkt)
         client = self.find_client(claims.client_id)
-        if client is None:
+        # A client whose country no longer states a key for it is no client, whatever token
+        # it still has, and whatever its row in the ledger says it is.
+        if client is None or not client.keys:
             raise AuthenticationError(Code.TOKEN_INVALID)
+        self.count_client(claims.client_id)
         await self.spend_proof(proof, now=now)
         return Caller(
             client_id=claims.client_id,
             subject=client.record.subject,
             scopes=claims.scopes & client.record.scopes,
+        )
+
+    def still_stands(self, caller: Caller) -> bool:
+        """Whether the directory still knows this caller as what it was, with all its scopes."""
+        client = self.find_client(caller.client_id)
+        return (
+            client is not None
+            and bool(client.keys)
+            and client.record.subject == caller.subject
+            and caller.scopes <= client.record.scopes
         )
 
     def verify_proof(

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from broker.gateway import desks, messages, reference, streams
 from broker.gateway.context import GATEWAY, Gateway
-from broker.gateway.middleware import around
+from broker.gateway.middleware import add_headers, around
 from broker.gateway.oauth import oauth_routes
 from broker.gateway.requests import MAX_BODY_BYTES
 
@@ -21,6 +21,7 @@ def public_app(gateway: Gateway) -> web.Application:
     """Build the application that agencies and desks meet."""
     app = web.Application(middlewares=[around], client_max_size=MAX_BODY_BYTES)
     app[GATEWAY] = gateway
+    app.on_response_prepare.append(add_headers)
     app.add_routes(
         [
             *oauth_routes(gateway.access),

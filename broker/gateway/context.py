@@ -61,18 +61,18 @@ async def caller_with(request: web.Request, scope: Scope) -> Caller:
     """
     gateway = request.app[GATEWAY]
     caller = await gateway.access.authenticate_request(request)
+    gateway.limits.forgive_address(gateway.proxies.client_household(request))
     if scope not in caller.scopes:
         raise PermissionDeniedError(Code.SCOPE_INSUFFICIENT)
-    gateway.limits.count_client(caller.client_id)
     return caller
 
 
-async def calling_agency(request: web.Request, scope: Scope) -> AgencyRef:
+async def calling_agency(request: web.Request) -> tuple[Caller, AgencyRef]:
     """Prove that an agency is calling; a desk's client writes no messages."""
-    subject = (await caller_with(request, scope)).subject
-    if not isinstance(subject, AgencyRef):
+    caller = await caller_with(request, Scope.MESSAGES_SEND)
+    if not isinstance(caller.subject, AgencyRef):
         raise PermissionDeniedError(Code.SCOPE_INSUFFICIENT)
-    return subject
+    return caller, caller.subject
 
 
 async def calling_desk(request: web.Request) -> tuple[Caller, DeskRef]:

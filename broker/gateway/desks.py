@@ -36,7 +36,7 @@ async def poll_queue(request: web.Request) -> web.Response:
     wait = read_number(request, "wait", default=0, low=0, high=MAX_WAIT_SECONDS)
     limit = read_number(request, "limit", default=DEFAULT_POLL, low=1, high=MAX_POLL)
     queue = own_queues(gateway, desk, [request.match_info["queue"]])[0]
-    async with gateway.limits.stream(caller.client_id):
+    with gateway.limits.stream(caller.client_id):
         handed = await gateway.polls.take(
             caller.client_id, queue, limit=limit, wait=timedelta(seconds=wait)
         )

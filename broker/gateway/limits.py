@@ -1,9 +1,9 @@
 """How much one caller may ask for, so that none takes the exchange from the others."""
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
@@ -21,6 +21,10 @@ class Rate:
 
     per_second: float
     burst: int
+
+
+A_SECOND: Final = timedelta(seconds=1)
+HALF_A_MINUTE: Final = timedelta(seconds=30)
 
 
 class Buckets:
@@ -45,8 +49,15 @@ class Buckets:
         if len(self._levels) > MAX_BUCKETS:
             self._levels.popitem(last=False)
         if not taken:
+            # Nobody is punished for asking: a refused request costs nothing of the bucket.
             wait = timedelta(seconds=(1 - level) / self._rate.per_second)
             raise RefusedError(Code.RATE_LIMITED, retry_after=wait)
+
+    def give_back(self, caller: str) -> None:
+        """Uncount one request."""
+        if caller in self._levels:
+            level, seen = self._levels[caller]
+            self._levels[caller] = (min(level + 1, float(self._rate.burst)), seen)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,9 +70,11 @@ class Limits:
     """Per network address, for what needs no token."""
     max_postings: int = 256
     """Messages in work at once: 64 MiB of the largest bodies."""
+    max_postings_per_client: int = 32
+    """So that eight clients must conspire before a ninth is turned away."""
     max_streams_per_client: int = 8
-    _postings: int = 0
-    _streams: dict[str, int] = field(default_factory=dict)
+    _postings: Counter[str] = field(default_factory=Counter)
+    _streams: Counter[str] = field(default_factory=Counter)
 
     def count_client(self, client_id: str) -> None:
         """Count a proven client's request; raises ``RefusedError``."""
@@ -71,37 +84,47 @@ class Limits:
         """Count an address's request; raises ``RefusedError``."""
         self.addresses.take(address)
 
-    @asynccontextmanager
-    async def posting(self) -> AsyncIterator[None]:
+    def forgive_address(self, address: str) -> None:
+        """Take a request back from an address: its sender has proven who he is."""
+        self.addresses.give_back(address)
+
+    @contextmanager
+    def posting(self, client_id: str) -> Iterator[None]:
         """Hold a place for one message in work.
 
         Raises:
             UnavailableError: ``OVERLOADED``; refused before its body is read.
+            RefusedError: ``RATE_LIMITED``; this client has too many in work.
         """
-        if self._postings >= self.max_postings:
-            raise UnavailableError(Code.OVERLOADED, retry_after=timedelta(seconds=1))
-        self._postings += 1
-        try:
+        if self._postings.total() >= self.max_postings:
+            raise UnavailableError(Code.OVERLOADED, retry_after=A_SECOND)
+        with _place(self._postings, client_id, self.max_postings_per_client, A_SECOND):
             yield
-        finally:
-            self._postings -= 1
 
-    @asynccontextmanager
-    async def stream(self, client_id: str) -> AsyncIterator[None]:
+    @contextmanager
+    def stream(self, client_id: str) -> Iterator[None]:
         """Hold a place for one open stream or poll of a client.
 
         Raises:
             RefusedError: ``RATE_LIMITED``; it has too many open.
         """
-        if self._streams.get(client_id, 0) >= self.max_streams_per_client:
-            raise RefusedError(Code.RATE_LIMITED, retry_after=timedelta(seconds=30))
-        self._streams[client_id] = self._streams.get(client_id, 0) + 1
-        try:
+        with _place(self._streams, client_id, self.max_streams_per_client, HALF_A_MINUTE):
             yield
-        finally:
-            self._streams[client_id] -= 1
-            if not self._streams[client_id]:
-                del self._streams[client_id]
+
+
+@contextmanager
+def _place(
+    taken: Counter[str], client_id: str, most: int, retry_after: timedelta
+) -> Iterator[None]:
+    if taken[client_id] >= most:
+        raise RefusedError(Code.RATE_LIMITED, retry_after=retry_after)
+    taken[client_id] += 1
+    try:
+        yield
+    finally:
+        taken[client_id] -= 1
+        if not taken[client_id]:
+            del taken[client_id]
 
 
 @asynccontextmanager

@@ -6,16 +6,16 @@ from broker.errors import Code, RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, calling_agency
 from broker.gateway.requests import check_parameters, read_flag, read_posting
-from broker.model import AgencyRef, MessageId, Posting, Scope
+from broker.model import AgencyRef, MessageId, Posting
 
 
 async def post_message(request: web.Request) -> web.Response:
     """Accept a message, or with ``dry_run=true`` say who would receive it."""
     gateway = request.app[GATEWAY]
-    sender = await calling_agency(request, Scope.MESSAGES_SEND)
+    caller, sender = await calling_agency(request)
     check_parameters(request, "dry_run")
     dry_run = read_flag(request, "dry_run")
-    async with gateway.limits.posting():
+    with gateway.limits.posting(caller.client_id):
         posting = await read_posting(request)
         if dry_run:
             routed = gateway.exchange.preview(posting, sender)
@@ -38,7 +38,7 @@ async def _accept(request: web.Request, posting: Posting, sender: AgencyRef) -> 
 async def get_message(request: web.Request) -> web.Response:
     """Say how far a message has come; another agency's is not found."""
     gateway = request.app[GATEWAY]
-    sender = await calling_agency(request, Scope.MESSAGES_SEND)
+    _, sender = await calling_agency(request)
     check_parameters(request)
     known = await gateway.exchange.status(MessageId(request.match_info["id"]), sender)
     if known is None:

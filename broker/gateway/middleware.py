@@ -26,6 +26,7 @@ SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
+REQUEST_ID_OF: Final = web.RequestKey("request_id", str)
 FROM_HTTP: Final = {
     400: Code.REQUEST_MALFORMED,
     404: Code.NOT_FOUND,
@@ -44,7 +45,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give every answer its id and headers, and every failure its problem document."""
     gateway = request.app[GATEWAY]
-    request_id = _request_id(request)
+    request_id = request[REQUEST_ID_OF] = _request_id(request)
     try:
         _check(request, gateway)
         response = await handler(request)
@@ -59,8 +60,6 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:
         log.exception("request:failed", request_id=request_id)
         response = _refuse(request, gateway, request_id, BrokerError(Code.INTERNAL_ERROR))
-    if not response.prepared:
-        _add_headers(response, gateway, request_id)
     gateway.metrics.count_answer(_route_name(request), response.status)
     return response
 
@@ -81,9 +80,11 @@ def _refuse(
     )
 
 
-def _add_headers(response: web.StreamResponse, gateway: Gateway, request_id: str) -> None:
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Give every answer, streams included, its id, its nonce and the security headers."""
+    gateway = request.app[GATEWAY]
     response.headers.setdefault("DPoP-Nonce", gateway.access.nonces.current(gateway.clock()))
-    response.headers["X-Request-Id"] = request_id
+    response.headers["X-Request-Id"] = request.get(REQUEST_ID_OF, "none")
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
 
@@ -101,9 +102,8 @@ def _check(request: web.Request, gateway: Gateway) -> None:
         raise RefusedError(Code.REQUEST_MALFORMED)
     if request.headers.get("Content-Encoding"):
         raise RefusedError(Code.CONTENT_ENCODING_UNSUPPORTED)
-    if "Authorization" not in request.headers:
-        # Whoever shows a token is counted as a client once it is proven.
-        gateway.limits.count_address(gateway.proxies.client_address(request))
+    # Whoever proves who he is gets this back, and is counted as a client instead.
+    gateway.limits.count_address(gateway.proxies.client_household(request))
 
 
 def _translate(error: web.HTTPException) -> BrokerError:

@@ -16,6 +16,9 @@ IDLE: Final = timedelta(seconds=90)
 REAP: Final = timedelta(seconds=5)
 
 
+_Key = tuple[str, QueueName]
+
+
 @dataclass(slots=True)
 class _Open:
     session: DeskSession
@@ -29,24 +32,28 @@ class PollSessions:
     """The sessions behind ``GET /v1/queues/{queue}/messages``."""
 
     hand_overs: HandOvers
-    _open: dict[tuple[str, QueueName], _Open] = field(default_factory=dict)
-    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _open: dict[_Key, _Open] = field(default_factory=dict)
+    _opening: dict[_Key, asyncio.Lock] = field(default_factory=dict)
 
     async def take(
         self, client_id: str, queue: QueueName, *, limit: int, wait: timedelta
     ) -> Sequence[HandOver]:
         """Take from a queue for a client; a second poll of the same waits for the first."""
-        entry = await self._session(client_id, queue)
-        async with entry.lock:
-            entry.used_at = monotonic()
-            try:
-                return await entry.session.take(limit=limit, wait=wait)
-            except BaseException:
-                # A session that failed is opened anew by the next poll.
-                await self._close((client_id, queue))
-                raise
-            finally:
+        key = (client_id, queue)
+        while True:
+            entry = await self._session(key)
+            async with entry.lock:
+                if self._open.get(key) is not entry:
+                    # It failed while we waited for it; the next one is opened anew.
+                    continue
                 entry.used_at = monotonic()
+                try:
+                    return await entry.session.take(limit=limit, wait=wait)
+                except BaseException:
+                    await self._close(key, entry)
+                    raise
+                finally:
+                    entry.used_at = monotonic()
 
     async def run(self) -> None:
         """Close idle sessions until cancelled; then close all."""
@@ -55,27 +62,30 @@ class PollSessions:
                 await asyncio.sleep(REAP.total_seconds())
                 old = monotonic() - IDLE.total_seconds()
                 for key, entry in tuple(self._open.items()):
-                    if entry.used_at < old and not entry.lock.locked():
-                        await self._close(key)
+                    is_done = entry.used_at < old or entry.session.is_over
+                    if is_done and not entry.lock.locked():
+                        await self._close(key, entry)
         finally:
-            for key in tuple(self._open):
-                await self._close(key)
+            for key, entry in tuple(self._open.items()):
+                await self._close(key, entry)
 
-    async def _session(self, client_id: str, queue: QueueName) -> _Open:
-        async with self._opening:
-            entry = self._open.get((client_id, queue))
+    async def _session(self, key: _Key) -> _Open:
+        # One lock for each key: a queue that opens slowly holds up nobody else's poll.
+        async with self._opening.setdefault(key, asyncio.Lock()):
+            entry = self._open.get(key)
             if entry is not None and entry.session.is_over:
-                await self._close((client_id, queue))
+                await self._close(key, entry)
                 entry = None
             if entry is None:
+                client_id, queue = key
                 stack = AsyncExitStack()
                 session = await stack.enter_async_context(
                     self.hand_overs.session([queue], holder=client_id, resume_after=None)
                 )
-                entry = self._open[client_id, queue] = _Open(session, stack)
+                entry = self._open[key] = _Open(session, stack)
             return entry
 
-    async def _close(self, key: tuple[str, QueueName]) -> None:
-        entry = self._open.pop(key, None)
-        if entry is not None:
+    async def _close(self, key: _Key, entry: _Open) -> None:
+        if self._open.get(key) is entry:
+            del self._open[key]
             await entry.stack.aclose()

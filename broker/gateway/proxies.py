@@ -1,13 +1,16 @@
 """From which address does a request come, when load balancers stand in between?"""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from aiohttp import hdrs, web
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 UNKNOWN: Final = "unknown"
+IPV6: Final = 6
+IPV6_HOUSEHOLD: Final = 64
+"""Bits of an IPv6 address that a provider gives to one customer (RFC 6177)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,10 @@ class Proxies:
             return False
         return any(place in network for network in self.networks)
 
+    def client_household(self, request: web.Request) -> str:
+        """Whom limits are kept for: the client's address, or in IPv6 its whole /64."""
+        return household(self.client_address(request))
+
     def client_address(self, request: web.Request) -> str:
         """The nearest address that is not a trusted proxy's.
 
@@ -37,3 +44,14 @@ class Proxies:
                 return address
             address = entry
         return address
+
+
+def household(address: str) -> str:
+    """Name whom an address stands for: in IPv6 a whole /64 is one customer's."""
+    try:
+        place = ip_address(address)
+    except ValueError:
+        return address
+    if place.version != IPV6:
+        return address
+    return str(ip_network((place, IPV6_HOUSEHOLD), strict=False))

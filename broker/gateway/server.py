@@ -1,8 +1,9 @@
 """The listener: TLS, and how long and how often a stranger may hold a line.
 
-aiohttp has a deadline for idle connections, and none for the handshake, nor a cap for one
-address; it writes bad header lines into its log as they came. This module adds what is
-missing. A header that dribbles in ends with the idle deadline, a body with the handler's.
+aiohttp has a deadline for idle connections, and no cap for one address; asyncio shows a
+connection only after its handshake; and bad header lines go into the log as they came. This
+module adds what is missing. A header that dribbles in ends with the idle deadline, a body with
+the one of its handler.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from broker.errors import ConfigurationError
-from broker.gateway.proxies import Proxies
+from broker.gateway.proxies import Proxies, household
 
 IDLE: Final = timedelta(seconds=30)
 """From the connection, or the last answer, to the end of the next header."""
@@ -33,9 +34,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True, kw_only=True)
 class Doorkeeper:
-    """Counts the open connections of each address."""
+    """Counts the open connections, of all and of each address, from their first packet on."""
 
     per_address: int
+    at_most: int
     proxies: Proxies = field(default_factory=Proxies)
     """Load balancers: many clients stand behind one address of theirs."""
     proxies_only: bool = False
@@ -44,23 +46,74 @@ class Doorkeeper:
 
     def admit(self, address: str) -> bool:
         """Let a connection in and count it, or say no."""
+        house = household(address)
         is_proxy = self.proxies.include(address)
-        if not is_proxy and (self.proxies_only or self._open[address] >= self.per_address):
+        if not is_proxy and (self.proxies_only or self._open[house] >= self.per_address):
             return False
-        self._open[address] += 1
+        if self._open.total() >= self.at_most:
+            return False
+        self._open[house] += 1
         return True
 
     def leave(self, address: str) -> None:
         """Count a connection that was let in as gone."""
-        self._open[address] -= 1
-        if self._open[address] <= 0:
-            del self._open[address]
+        house = household(address)
+        self._open[house] -= 1
+        if self._open[house] <= 0:
+            del self._open[house]
+
+
+class Doorway(asyncio.Protocol):
+    """Counts a connection before TLS begins, for a handshake can be held open as well."""
+
+    def __init__(self, server: web.Server, door: Doorkeeper, tls: ssl.SSLContext | None) -> None:
+        self._connection = Connection(server, door)
+        self._door = door
+        self._tls = tls
+        self._handshake: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let the connection in, or end it before a byte is read."""
+        if not isinstance(transport, asyncio.Transport):
+            raise RuntimeError("the listener is a stream")  # noqa: TRY004 - a wrong call
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if peer else ""
+        if not self._door.admit(address):
+            log.warning("connection:refused")
+            transport.abort()
+        elif self._tls is None:
+            transport.set_protocol(self._connection)
+            self._connection.enter(transport, address)
+        else:
+            transport.pause_reading()
+            self._handshake = asyncio.create_task(self._shake_hands(transport, address, self._tls))
+
+    async def _shake_hands(
+        self, transport: asyncio.Transport, address: str, tls: ssl.SSLContext
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            secured = await loop.start_tls(
+                transport,
+                self._connection,
+                tls,
+                server_side=True,
+                ssl_handshake_timeout=HANDSHAKE.total_seconds(),
+            )
+        except (OSError, TimeoutError):
+            # ``ssl.SSLError`` is an ``OSError``. Whoever it was, nobody entered.
+            secured = None
+        if secured is None or secured.is_closing():
+            transport.abort()
+            self._door.leave(address)
+        else:
+            self._connection.enter(secured, address)
 
 
 class Connection(RequestHandler):
-    """One connection, counted at the door; what it gets wrong is never logged as it came."""
+    """One connection that was let in; what it gets wrong is never logged as it came."""
 
-    __slots__ = ("_address", "_door", "_is_admitted")
+    __slots__ = ("_address", "_door", "_early", "_is_inside")
 
     def __init__(self, server: web.Server, door: Doorkeeper) -> None:
         super().__init__(
@@ -76,34 +129,35 @@ class Connection(RequestHandler):
         )
         self._door = door
         self._address = ""
-        self._is_admitted = False
+        self._is_inside = False
+        self._early: list[bytes] = []
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let the connection in, or end it before a byte is read."""
-        peer = transport.get_extra_info("peername")
-        self._address = peer[0] if peer else ""
-        self._is_admitted = self._door.admit(self._address)
-        if self._is_admitted:
-            super().connection_made(transport)
-        elif isinstance(transport, asyncio.Transport):
-            log.warning("connection:refused")
-            transport.abort()
+    def enter(self, transport: asyncio.Transport, address: str) -> None:
+        """Begin to serve; what came with the end of the handshake is served first."""
+        self._is_inside = True
+        self._address = address
+        self.connection_made(transport)
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count the connection as gone."""
-        if self._is_admitted:
-            self._is_admitted = False
+        if self._is_inside:
+            self._is_inside = False
             self._door.leave(self._address)
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read only what comes from whom was let in."""
-        if self._is_admitted:
+        """Read a part of a request."""
+        if self._is_inside:
             super().data_received(data)
+        else:
+            self._early.append(data)
 
-    def log_exception(self, *_args: object, **_kw: object) -> None:
+    def log_exception(self, *_args: object, exc_info: object = None, **_kw: object) -> None:
         """Say that a request was malformed; its bytes may hold a token."""
-        log.warning("request:malformed")
+        log.warning("request:malformed", error=type(exc_info).__name__)
 
 
 async def listen(
@@ -118,12 +172,7 @@ async def listen(
     loop = asyncio.get_running_loop()
     try:
         return await loop.create_server(
-            lambda: Connection(server, door),
-            host,
-            port,
-            ssl=tls,
-            ssl_handshake_timeout=None if tls is None else HANDSHAKE.total_seconds(),
-            backlog=BACKLOG,
+            lambda: Doorway(server, door, tls), host, port, backlog=BACKLOG
         )
     except OSError as error:
         raise ConfigurationError(f"ENLACE_LISTEN {address}: {error.strerror}") from None

@@ -13,7 +13,7 @@ from broker.gateway.context import GATEWAY, Gateway, calling_desk
 from broker.gateway.desks import own_queues
 from broker.gateway.requests import check_parameters, read_last_event_id
 from broker.hand_over import DeskSession
-from broker.model import HandOver, HandOverNumber, QueueName
+from broker.model import Caller, HandOver, HandOverNumber, QueueName
 
 HEARTBEAT: Final = timedelta(seconds=15)
 """Below the idle limit of every proxy that we know (60 s), so that none cuts the stream."""
@@ -36,25 +36,25 @@ async def stream(request: web.Request) -> web.StreamResponse:
     check_parameters(request, "queue")
     queues = own_queues(gateway, desk, request.query.getall("queue", []))
     last = read_last_event_id(request)
-    async with gateway.limits.stream(caller.client_id):
-        return await _stream(request, queues, holder=caller.client_id, last=last)
+    with gateway.limits.stream(caller.client_id):
+        return await _stream(request, caller, queues, last=last)
 
 
 async def _stream(
     request: web.Request,
+    caller: Caller,
     queues: Sequence[QueueName],
     *,
-    holder: str,
     last: HandOverNumber | None,
 ) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
+    holder = caller.client_id
     async with gateway.hand_overs.session(queues, holder=holder, resume_after=last) as session:
         response = web.StreamResponse(headers=HEADERS)
-        response.headers["DPoP-Nonce"] = gateway.access.nonces.current(gateway.clock())
         await response.prepare(request)
         gateway.metrics.streams.inc()
         try:
-            await _feed(response, session, gateway)
+            await _feed(response, session, gateway, caller)
         except (ConnectionError, TimeoutError, UnavailableError):
             # The desk is gone, or a part of ours is: it reconnects, and the leases decide.
             return response
@@ -63,11 +63,16 @@ async def _stream(
         return response
 
 
-async def _feed(response: web.StreamResponse, session: DeskSession, gateway: Gateway) -> None:
+async def _feed(
+    response: web.StreamResponse, session: DeskSession, gateway: Gateway, caller: Caller
+) -> None:
     clock = asyncio.get_running_loop().time
     await _write(response, b"retry: 1000\n: enlace\n\n")
     written_at = clock()
     while not gateway.lifecycle.draining and not session.is_over:
+        if not gateway.access.still_stands(caller):
+            # Whoever lost the right to read loses the line within a second.
+            break
         handed = await session.take(limit=BATCH, wait=DRAIN_CHECK)
         if handed:
             await _write(response, b"".join(_event(one) for one in handed))

@@ -81,11 +81,17 @@ class StoredDeliveries:
         return await self._commits.submit(LEASE_NUMBERS, wish)
 
     async def release(
-        self, *, holder: str, after: HandOverNumber | None = None, now: datetime
+        self,
+        *,
+        queues: Collection[QueueName],
+        holder: str,
+        after: HandOverNumber | None = None,
+        now: datetime,
     ) -> Sequence[DeliveryNumber]:
         """See ``DeliveryLedger.release``."""
         # Hand-over numbers begin at 1: all are later than 0.
-        wanted = Return(holder=holder, after=after or HandOverNumber(0), now=now)
+        after = after or HandOverNumber(0)
+        wanted = Return(queues=queues, holder=holder, after=after, now=now)
         return await self._commits.submit(RELEASE_HOLDER, wanted)
 
     async def states(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from itertools import groupby
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 
@@ -36,6 +36,10 @@ class Sort(Generic[Argument, Result]):
     or two processes could wait for each other: proofs 0, claims 1, the rest 2."""
     exclusive: bool = True
     """Whether it needs the ledger's lock; only ranks 0 and 1 do without."""
+
+
+GATHERING: Final = timedelta(milliseconds=1)
+"""The longest that a write waits for company; a commit alone takes about as long."""
 
 
 def one_by_one(
@@ -102,6 +106,7 @@ class GroupCommit:
 
     async def _serve(self) -> None:
         while (first := await self._queue.get()) is not None:
+            await self._let_others_come()
             group = [first]
             while len(group) < self._limits.group_size and not self._queue.empty():
                 operation = self._queue.get_nowait()
@@ -110,6 +115,14 @@ class GroupCommit:
                     break
                 group.append(operation)
             await self._commit(self._in_time(group))
+
+    async def _let_others_come(self) -> None:
+        """Let requests that are ready join the group: a commit costs ten times a member."""
+        clock = asyncio.get_running_loop().time
+        until, waiting = clock() + GATHERING.total_seconds(), -1
+        while waiting < self._queue.qsize() < self._limits.group_size and clock() < until:
+            waiting = self._queue.qsize()
+            await asyncio.sleep(0)
 
     def _in_time(self, group: Sequence[Operation]) -> Sequence[Operation]:
         now = asyncio.get_running_loop().time()

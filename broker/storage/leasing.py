@@ -29,6 +29,7 @@ FREE = (
         deliveries.c.number,
         deliveries.c.queue,
         deliveries.c.attempts,
+        deliveries.c.first_handed_at,
         messages.c.origin_country,
         messages.c.origin_agency,
         messages.c.message_id,
@@ -57,6 +58,7 @@ LEASE = (
         leased_until=bindparam("lease_end"),
         hand_over=bindparam("next_hand_over"),
         attempts=bindparam("attempt"),
+        first_handed_at=bindparam("first"),
         claimed_by=None,
         claimed_until=None,
     )
@@ -66,6 +68,7 @@ RELEASE = (
     .where(
         IS_LEASED,
         deliveries.c.leased_by == bindparam("holder"),
+        deliveries.c.queue.in_(bindparam("queues", expanding=True)),
         deliveries.c.leased_until > NOW,
         deliveries.c.hand_over > bindparam("after"),
     )
@@ -87,8 +90,9 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Return:
-    """Whose leases end."""
+    """Whose leases end, and where."""
 
+    queues: Collection[QueueName]
     holder: str
     after: HandOverNumber
     now: datetime
@@ -101,7 +105,7 @@ def lease(transaction: Transaction, wish: Wish) -> Sequence[HandOver]:
     connection = transaction.connection
     asked = {"numbers": padded(wish.numbers), "queues": padded(wish.queues), "now": wish.now}
     rows = connection.execute(FREE, asked).all()
-    taken = [_hand_over(row, transaction.head.next_hand_over(), wish.until) for row in rows]
+    taken = [_hand_over(row, transaction.head.next_hand_over(), wish) for row in rows]
     if taken:
         # A crash after the commit leaves them leased to nobody until the lease ends.
         connection.execute(
@@ -114,6 +118,7 @@ def lease(transaction: Transaction, wish: Wish) -> Sequence[HandOver]:
                     "lease_end": wish.until,
                     "next_hand_over": one.hand_over,
                     "attempt": one.attempt,
+                    "first": one.first_handed_at,
                 }
                 for one in taken
             ],
@@ -123,9 +128,13 @@ def lease(transaction: Transaction, wish: Wish) -> Sequence[HandOver]:
 
 def release(transaction: Transaction, wanted: Return) -> Sequence[DeliveryNumber]:
     """End what still runs; a lease that has ended by itself is not said to end."""
-    found = transaction.connection.execute(
-        RELEASE, {"holder": wanted.holder, "after": wanted.after, "now": wanted.now}
-    ).scalars()
+    asked = {
+        "queues": padded(wanted.queues),
+        "holder": wanted.holder,
+        "after": wanted.after,
+        "now": wanted.now,
+    }
+    found = transaction.connection.execute(RELEASE, asked).scalars()
     return [DeliveryNumber(number) for number in sorted(found)]
 
 
@@ -133,7 +142,7 @@ LEASE_NUMBERS = Sort(apply=one_by_one(lease))
 RELEASE_HOLDER = Sort(apply=one_by_one(release))
 
 
-def _hand_over(row: Row[*tuple[object, ...]], number: int, until: datetime) -> HandOver:
+def _hand_over(row: Row[*tuple[object, ...]], number: int, wish: Wish) -> HandOver:
     return HandOver(
         number=DeliveryNumber(row.number),
         hand_over=HandOverNumber(number),
@@ -143,7 +152,8 @@ def _hand_over(row: Row[*tuple[object, ...]], number: int, until: datetime) -> H
         content_hash=ContentHash(row.content_hash),
         urgency=Urgency(row.urgency),
         attempt=row.attempts + 1,
-        lease_until=until,
+        first_handed_at=row.first_handed_at or wish.now,
+        lease_until=wish.until,
         receipt=row.token,
         sealed=row.sealed,
     )

@@ -22,6 +22,7 @@ class PostgresqlDatabase(Database):
         connect = partial(
             create_async_engine,
             url,
+            hide_parameters=True,
             max_overflow=0,
             pool_timeout=seconds,
             connect_args={

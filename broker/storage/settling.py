@@ -63,6 +63,7 @@ SEND_AGAIN = (
         receipt=None,
         # Counted anew: or the next hand-over would be one too many at once.
         attempts=0,
+        first_handed_at=None,
         claimed_by=None,
         claimed_until=None,
         leased_by=None,

@@ -112,6 +112,7 @@ def _engine(
     seconds = wait.total_seconds()
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(path)),
+        hide_parameters=True,
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,

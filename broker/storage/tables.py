@@ -107,6 +107,7 @@ deliveries = Table(
     Column("leased_until", Instant),
     Column("hand_over", BigInteger),
     Column("attempts", Integer, nullable=False),
+    Column("first_handed_at", Instant),
     Column("reason", String(32)),
     Column("desk_token", Text),
     Column("receipt", NUMBER, ForeignKey("log.position")),

@@ -26,7 +26,8 @@ SETTLE_DEADLINE = timedelta(seconds=10)
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.2, 5.0
 """Before subscribing again; doubled each time, and repeated for as long as it takes."""
 DELIVERY_NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
-"""A positive 63-bit integer in decimal: what the publisher writes as message id."""
+LARGEST_NUMBER = 2**63 - 1
+"""What the publisher writes as message id: a number that the ledger can hold."""
 
 
 class RabbitFeed:
@@ -108,7 +109,7 @@ class RabbitFeed:
         if channel is not self.channel:
             return
         text = message.message_id or ""
-        if not DELIVERY_NUMBER.fullmatch(text):
+        if not DELIVERY_NUMBER.fullmatch(text) or int(text) > LARGEST_NUMBER:
             log.warning("transport:foreign-message", queue=queue)
             with suppress(TransportUnavailableError):
                 async with within(SETTLE_DEADLINE):

@@ -77,6 +77,7 @@ async def test_deliver_gives_up_a_poison_message_and_an_operator_revives_it(
 ) -> None:
     """After too many hand-overs it is a dead letter, seen by the sender; requeueing delivers it."""
     monkeypatch.setattr(hand_over, "MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(hand_over, "POISON_AGE", timedelta(seconds=2))
     async with running(tmp_path / "exchange", lease_seconds=1) as exchange:
         message_id = await exchange.post(message())
         for _ in range(3):
@@ -235,7 +236,7 @@ async def test_release_ends_only_the_clients_own_leases(exchange: Running) -> No
     await poll(exchange)
 
     released = await exchange.gateway.deliveries.release(
-        holder="hn-desk-intelligence", after=HandOverNumber(0), now=utc_now()
+        queues=[QUEUE], holder="hn-desk-intelligence", after=HandOverNumber(0), now=utc_now()
     )
 
     assert list(released) == []

@@ -204,7 +204,7 @@ async def test_release_ends_a_holders_leases_and_says_which(ledger: Ledger, make
         [3], queues=QUEUES, holder="b", now=make.now, until=make.now + MINUTE
     )
 
-    released = await ledger.deliveries.release(holder="a", now=make.now)
+    released = await ledger.deliveries.release(queues=QUEUES, holder="a", now=make.now)
 
     assert released == [1, 2]
     assert await ledger.deliveries.states([1, 2, 3]) == {
@@ -214,7 +214,7 @@ async def test_release_ends_a_holders_leases_and_says_which(ledger: Ledger, make
     }
     waiting = await ledger.deliveries.waiting(["MX.GT.intelligence"], limit=9, now=make.now)
     assert [number for number, _ in waiting] == [1, 2]
-    assert await ledger.deliveries.release(holder="a", now=make.now) == []
+    assert await ledger.deliveries.release(queues=QUEUES, holder="a", now=make.now) == []
 
 
 async def test_release_ends_only_later_hand_overs_when_told_after_which(
@@ -223,7 +223,9 @@ async def test_release_ends_only_later_hand_overs_when_told_after_which(
     """A desk that saw up to a hand-over gets only the later ones again."""
     handed = await make.handed(ledger, *(make.acceptance() for _ in range(3)), holder="a")
 
-    released = await ledger.deliveries.release(holder="a", after=handed[1].hand_over, now=make.now)
+    released = await ledger.deliveries.release(
+        queues=QUEUES, holder="a", after=handed[1].hand_over, now=make.now
+    )
 
     assert released == [handed[2].number]
 
@@ -234,7 +236,9 @@ async def test_release_says_nothing_of_a_lease_that_ended_by_itself(
     """What may be another's already is not the holder's to end."""
     await make.handed(ledger, make.acceptance(), holder="a")
 
-    assert await ledger.deliveries.release(holder="a", now=make.now + 2 * MINUTE) == []
+    assert (
+        await ledger.deliveries.release(queues=QUEUES, holder="a", now=make.now + 2 * MINUTE) == []
+    )
 
 
 async def test_republish_returns_to_the_relay_what_is_not_final(

@@ -98,6 +98,7 @@ def _create_deliveries() -> None:
         sa.Column("leased_until", INSTANT),
         sa.Column("hand_over", sa.BigInteger()),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("first_handed_at", INSTANT),
         sa.Column("reason", sa.String(32)),
         sa.Column("desk_token", sa.Text()),
         sa.Column("receipt", NUMBER),

@@ -1,0 +1,168 @@
+"""Does a message not open because something here has to be mended?
+
+A refusal is final: the gateway forgets the message. So a desk refuses only what would not
+open with a right clock, all its keys and pins, and today's program either. Everything here is
+asked after opening has failed, and believes no more than it proves.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from broker.desk.failures import NotReadyError
+from broker.desk.receipts import not_pinned, unpinned_signer
+from broker.desk.wire import ReceivedHandOver
+from broker.errors import Code, EvidenceError, UnsealError
+from broker.evidence.receipts import verify_receipt
+from broker.sealing.route import SealRoute
+from broker.sealing.unseal import unseal
+from broker.sealing.wire import parse
+from keys import base64url, jws, strict_json
+from keys.errors import KeyFormatError, KeysError
+from keys.identifiers import KeyId, kid_owner, parse_kid
+from keys.key import DecryptionKey
+from keys.statement import MAX_STATEMENT_CHARS, Roots
+
+if TYPE_CHECKING:
+    from broker.desk.open import Trust
+
+HASHED: Final = ("protected", "aad", "iv", "ciphertext", "tag")
+
+
+def find_own_fault(
+    step: str,
+    hand_over: ReceivedHandOver,
+    keys: Mapping[KeyId, DecryptionKey],
+    trust: "Trust",
+    *,
+    now: datetime,
+) -> NotReadyError | None:
+    """Say what has to be mended here; None: the message itself is at fault.
+
+    Args:
+        step: Where opening failed (``OpeningError.step``).
+        hand_over: What did not open.
+        keys: The desk's own.
+        trust: What it was held against.
+        now: This machine's time.
+    """
+    match step:
+        case "sealed-form":
+            return _in_sealed_form(hand_over)
+        case "receipt":
+            return _in_receipt(hand_over.receipt, trust)
+        case "receipt-time":
+            return _in_clock(hand_over.receipt, trust, now)
+        case "unseal":
+            return _in_keys(hand_over.sealed, keys)
+        case Code.SIGNATURE_INVALID.value if trust.roots is not None:
+            return _in_roots(hand_over.sealed, keys, trust, trust.roots)
+        case Code.KIND_UNKNOWN.value | Code.VERSION_UNKNOWN.value:
+            return _in_schemas(hand_over.sealed, trust)
+        case _:
+            return None
+
+
+def _in_sealed_form(hand_over: ReceivedHandOver) -> NotReadyError | None:
+    """A form that we do not know, but whole: its hash is the announced one."""
+    try:
+        members = strict_json.parse_object(hand_over.sealed)
+        parts = ".".join(str(members[name]) for name in HASHED)
+    except (KeysError, KeyError):
+        return None
+    came = base64url.encode(hashlib.sha256(parts.encode()).digest())
+    return _too_old("sealed form") if came == hand_over.content_hash else None
+
+
+def _in_receipt(token: str, trust: "Trust") -> NotReadyError | None:
+    kid = unpinned_signer(token, trust.receipt_keys)
+    if kid is not None:
+        return not_pinned(kid)
+    try:
+        receipt = verify_receipt(token, find_key=trust.receipt_keys.get)
+    except EvidenceError:
+        return None
+    if receipt.issuer == trust.issuer:
+        return None
+    return NotReadyError(
+        f"the receipt is of {receipt.issuer}, and this desk expects {trust.issuer}: "
+        "correct issuer in profile.toml",
+        step="issuer",
+    )
+
+
+def _in_clock(token: str, trust: "Trust", now: datetime) -> NotReadyError:
+    at = verify_receipt(token, find_key=trust.receipt_keys.get).at
+    return NotReadyError(
+        f"the receipt is of {at.isoformat(timespec='seconds')}, and the clock of this machine "
+        f"says {now.isoformat(timespec='seconds')}: set the clock",
+        step="clock",
+    )
+
+
+def _in_keys(sealed: bytes, keys: Mapping[KeyId, DecryptionKey]) -> NotReadyError | None:
+    jwe = parse(sealed)
+    kids = [entry.kid for entry in jwe.recipients]
+    if not any(kid in keys for kid in kids):
+        return NotReadyError(
+            f"the message is sealed to {', '.join(kids)}, which is not in the key file here: "
+            "add the key, or put the old one back",
+            step="decryption-key",
+        )
+    try:
+        # The receipt proves that the gateway wrote it so.
+        SealRoute.from_bytes(base64url.decode(jwe.aad))
+    except KeyFormatError:
+        return _too_old("route")
+    return None
+
+
+def _in_schemas(sealed: bytes, trust: "Trust") -> NotReadyError | None:
+    # The route says what the gateway accepted. If we know that schema, the body lied.
+    route = SealRoute.from_bytes(base64url.decode(parse(sealed).aad))
+    if trust.schemas.knows(route.kind.value, route.version):
+        return None
+    return NotReadyError(
+        f"the schema {route.kind.value}/{route.version} is not known here: update this program",
+        step="schema",
+    )
+
+
+def _in_roots(
+    sealed: bytes, keys: Mapping[KeyId, DecryptionKey], trust: "Trust", roots: Roots
+) -> NotReadyError | None:
+    """Is the origin's key stated by a root of its country that we have not pinned?"""
+    try:
+        signature = unseal(sealed, keys).signature
+        signer = parse_kid(jws.read_header(signature, claims=jws.MESSAGE_CLAIMS).kid)
+    except (KeysError, UnsealError):
+        return None
+    pinned = {root.kid for root in roots.get(kid_owner(signer), ())}
+    for statement in trust.directory.record.statements:
+        root = _stated_by(statement, signer)
+        if root is not None and root not in pinned and kid_owner(root) is kid_owner(signer):
+            return NotReadyError(
+                f"the key {signer} is stated by {root}, which is not pinned here: "
+                "update roots.json",
+                step="root",
+            )
+    return None
+
+
+def _stated_by(statement: str, kid: KeyId) -> KeyId | None:
+    """Who claims to state this key? Not verified: by an unpinned root, it cannot be."""
+    try:
+        payload = jws.unverified_payload(statement, max_bytes=MAX_STATEMENT_CHARS)
+        key = strict_json.parse_object(payload).get("key")
+        if not isinstance(key, dict) or key.get("kid") != kid:
+            return None
+        return parse_kid(jws.read_header(statement, max_bytes=MAX_STATEMENT_CHARS).kid)
+    except KeysError:
+        return None
+
+
+def _too_old(what: str) -> NotReadyError:
+    return NotReadyError(
+        f"the {what} of the message is newer than this program: update it", step="form"
+    )
