@@ -171,7 +171,6 @@ class EnlaceClient:
             ProblemError: The gateway refused the message.
             UnreachableError: No answer until the deadline.
             EvidenceError: The receipt does not prove the acceptance of this message.
-            NotReadyError: A receipt key signed it that is not pinned here.
             AnswerError: The answer is not what the protocol says.
             DocumentError: The bytes are no message at all.
         """
@@ -180,7 +179,6 @@ class EnlaceClient:
         answer, posted = await self._post(posting, query=())
         if posted.receipt is None:
             raise AnswerError("the gateway accepted without a receipt")
-        self._receipts.require_pinned(posted.receipt)
         self._receipts.check_accepted(
             posted.receipt, message_id=posted.id, origin=origin, recipients=posted.recipients
         )

@@ -184,6 +184,28 @@ def test_subscribe_returns_what_it_cannot_trust(as_desk: FakeGateway, cli: Cli) 
     assert as_desk.answers[0].reason is not None
 
 
+def test_subscribe_says_what_to_mend_when_the_desk_is_not_ready(
+    as_desk: FakeGateway, cli: Cli
+) -> None:
+    """Earlier messages are printed, nothing is refused, and an administrator reads why."""
+    _deliver(as_desk, 1)
+    as_desk.deliver(HandOverParts(number=2, hand_over=2, receipt_signer="GW-receipt-2").to_json())
+
+    ran = cli("subscribe", "--once")
+    again = cli("subscribe", "--once", "--json", "--lang", "es")
+
+    assert (ran.code, again.code) == (1, 1)
+    assert [each["id"] for each in ran.lines] == [world.message_id(1)]
+    assert (
+        "the receipt is signed by GW-receipt-2, which is not pinned here: update roots.json"
+        in ran.err
+    )
+    assert "not-ready" in ran.err
+    assert '"code":"not-ready"' in again.err
+    assert {each.message_id for each in as_desk.answers} == {world.message_id(1)}
+    assert all(each.reason is None for each in as_desk.answers)
+
+
 def test_send_says_what_to_do_about_a_profile(tmp_path: Path, passphrase: Path, cli: Cli) -> None:
     """A missing profile, then a wrong passphrase: status 2, words, no traceback."""
     missing = cli("send", "x.json", "--profile", tmp_path / "none")

@@ -119,29 +119,34 @@ def test_open_cuts_off_a_line_that_a_crash_tore(path: Path, cut: int) -> None:
     assert numbers(path) == [1, 2]
 
 
-def test_open_cuts_off_a_last_line_that_a_crash_left_empty(path: Path) -> None:
-    """After a power cut a file may end in zeros."""
+def test_open_cuts_off_zeros_when_a_power_cut_left_them_at_the_end(path: Path) -> None:
+    """After a power cut a file may end in zeros, which no line end follows."""
     with Inbox(path) as inbox:
         inbox.append([entry(1)])
     with path.open("ab") as file:
-        file.write(bytes(100) + b"\n")
+        file.write(bytes(100))
 
     with Inbox(path) as again:
         assert len(again) == 1
     assert numbers(path) == [1]
 
 
-def test_open_refuses_a_file_that_is_damaged_in_the_middle(path: Path) -> None:
-    """Nothing is thrown away that is not the torn end."""
+@pytest.mark.parametrize("damaged", [1, 2, 3])
+@pytest.mark.parametrize("tail", [b"", b'{"torn'], ids=["whole", "torn"])
+def test_open_refuses_the_file_when_a_whole_line_is_damaged(
+    path: Path, damaged: int, tail: bytes
+) -> None:
+    """A whole line may be acknowledged, the last one too: nothing is thrown away."""
     with Inbox(path) as inbox:
-        inbox.append([entry(1), entry(2)])
-    data = path.read_bytes()
-    path.write_bytes(b"#" + data[1:])
+        inbox.append([entry(1), entry(2), entry(3)])
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[damaged - 1] = b"#" + lines[damaged - 1][1:]
+    path.write_bytes(b"".join(lines) + tail)
 
-    with pytest.raises(StoreError, match="line 1 is damaged"):
+    with pytest.raises(StoreError, match=f"line {damaged} is damaged.*restore the line"):
         Inbox(path)
 
-    assert path.read_bytes() == b"#" + data[1:]
+    assert path.read_bytes() == b"".join(lines) + tail
 
 
 def fail_with(code: int) -> Callable[..., int]:

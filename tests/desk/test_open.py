@@ -1,5 +1,6 @@
 """Does opening prove all that it says, and name the right reason where it does not?"""
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -7,10 +8,13 @@ import orjson
 import pytest
 
 from broker.desk import sign
+from broker.desk.failures import NotReadyError
 from broker.desk.line import message_line, verify_line
 from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
 from broker.desk.wire import ReceivedHandOver, read_hand_over
+from broker.directory import Directory
 from broker.model import AgencyRef, DeskRef, EventKind, RefusalReason
+from broker.sealing.route import SealRoute
 from keys import base64url
 from schemas.vocabulary import Compartment, Country, Urgency
 from tests.desk import world
@@ -54,23 +58,17 @@ def test_open_gives_the_bytes_that_were_signed() -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], RefusalReason, str]] = {
-    "sealed to a key that this desk does not hold": (
-        {"sealed_to": "GT-jud-enc-1"},
-        CANNOT_OPEN,
-        "unseal",
-    ),
     "announced under another hash": (
         {"announced": {"content_hash": OTHER_HASH}},
         CANNOT_OPEN,
         "content-hash",
     ),
-    "receipt by a key that is not pinned": (
-        {"receipt_signer": "GW-receipt-2"},
+    "receipt by a key that is no receipt key": (
+        {"receipt_signer": "MX-fiscalia-1"},
         RECEIPT,
         "receipt",
     ),
     "receipt that is no token": ({"announced": {"receipt": "x"}}, RECEIPT, "receipt"),
-    "receipt of another gateway": ({"receipt_issuer": "https://else"}, RECEIPT, "receipt"),
     "receipt of another event": ({"event": {"kind": EventKind.EXPIRED}}, RECEIPT, "receipt"),
     "receipt of another message": (
         {"event": {"message_id": world.message_id(9)}},
@@ -87,11 +85,6 @@ REFUSED: dict[str, tuple[dict[str, Any], RefusalReason, str]] = {
         {"event": {"recipients": {OTHER_DESK: "GT-int-enc-1"}}},
         RECEIPT,
         "receipt-recipients",
-    ),
-    "receipt from the future": (
-        {"accepted_at": NOW + timedelta(minutes=6)},
-        RECEIPT,
-        "receipt-time",
     ),
     "handed over as another agency's": (
         {"origin": POLICIA},
@@ -153,6 +146,11 @@ REFUSED: dict[str, tuple[dict[str, Any], RefusalReason, str]] = {
         CONTENT,
         "sender-foreign",
     ),
+    "body of a version that the route does not name": (
+        {"members": {"version": "9.0"}, "route": {"version": "1.0"}},
+        CONTENT,
+        "version-unknown",
+    ),
     "body that its schema refuses": ({"members": {"urgency": "soon"}}, CONTENT, "schema-violation"),
     "body with impossible times": (
         {"members": {"created": "2027-01-01T00:00:00Z", "expires": "2027-12-01T00:00:00Z"}},
@@ -181,6 +179,131 @@ def test_open_refuses_a_message_when_a_part_is_bent(name: str) -> None:
         opened(world.hand_over(**parts))
 
     assert (refused.value.reason, refused.value.step) == (reason, step)
+
+
+NOT_READY: dict[str, tuple[dict[str, Any], str, str]] = {
+    "receipt from later than our clock says": (
+        {"accepted_at": NOW + timedelta(minutes=6)},
+        "clock",
+        "says 2026-11-23T12:00:00+00:00: set the clock",
+    ),
+    "receipt by a key that is not pinned": (
+        {"receipt_signer": "GW-receipt-2"},
+        "receipt-key",
+        "signed by GW-receipt-2, which is not pinned here: update roots.json",
+    ),
+    "receipt of another issuer by a pinned key": (
+        {"receipt_issuer": "https://else"},
+        "issuer",
+        "the receipt is of https://else, and this desk expects https://enlace.test",
+    ),
+    "sealed to a key that this desk does not hold": (
+        {"sealed_to": "GT-int-enc-2"},
+        "decryption-key",
+        "sealed to GT-int-enc-2, which is not in the key file",
+    ),
+    "a version that is not published here": (
+        {"members": {"version": "9.0"}},
+        "schema",
+        "the schema route-report/9.0 is not known here: update this program",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_READY)
+def test_open_is_not_ready_when_the_fault_is_the_desks_own(name: str) -> None:
+    """What could open here tomorrow is not refused today, and the text says what to mend."""
+    parts, step, text = NOT_READY[name]
+
+    with pytest.raises(NotReadyError) as stopped:
+        opened(world.hand_over(**parts))
+
+    assert stopped.value.step == step
+    assert text in str(stopped.value)
+
+
+def test_open_goes_by_the_receipt_when_the_clock_is_fast() -> None:
+    """A clock that is days ahead neither ends keys nor messages."""
+    key = world.decryption_key("GT-int-enc-1")
+    late = NOW + timedelta(days=3)
+
+    message = open_hand_over(
+        world.hand_over(), {key.kid: key}, world.trust(), desk=world.DESK, now=late
+    )
+
+    assert message.accepted_at == NOW
+
+
+def test_open_is_not_ready_when_the_key_is_stated_by_a_root_that_is_not_pinned() -> None:
+    """A country's new root is missing here: its messages wait for roots.json."""
+    fresh = world.agency_statement(FISCALIA, "MX-fiscalia-2", root="MX-root-2")
+    record = world.record(*world.standard_statements(), "x", fresh)
+    roots = world.pins().roots
+    directory, _ = Directory.verify(record, roots=roots)
+    trust = world.trust(directory=directory, roots=roots)
+
+    with pytest.raises(NotReadyError) as stopped:
+        opened(world.hand_over(signer="MX-fiscalia-2"), trust)
+
+    assert stopped.value.step == "root"
+    assert "MX-fiscalia-2 is stated by MX-root-2, which is not pinned" in str(stopped.value)
+
+
+@pytest.mark.parametrize(
+    "parts", [{"signer": "MX-fiscalia-9"}, {"body": b"{}"}], ids=["no statement", "other bytes"]
+)
+def test_open_refuses_a_signature_when_no_root_is_missing(parts: dict[str, Any]) -> None:
+    """A key that nobody states, and bytes that nobody signed, stay refused."""
+    with pytest.raises(OpeningError) as refused:
+        opened(world.hand_over(**parts), world.trust(roots=world.pins().roots))
+
+    assert refused.value.reason is SIGNATURE
+
+
+def test_open_is_not_ready_when_the_sealed_form_is_newer_but_whole() -> None:
+    """A form of tomorrow under the announced hash is for a newer program to open."""
+    data = HandOverParts().to_json()
+    sealed = data["sealed"]
+    header = orjson.loads(base64url.decode(sealed["protected"])) | {"suite": "of-tomorrow"}
+    sealed["protected"] = base64url.encode(orjson.dumps(header, option=orjson.OPT_SORT_KEYS))
+    text = ".".join(sealed[name] for name in ("protected", "aad", "iv", "ciphertext", "tag"))
+    data["content_hash"] = base64url.encode(hashlib.sha256(text.encode()).digest())
+
+    with pytest.raises(NotReadyError, match="sealed form of the message is newer") as stopped:
+        opened(read_hand_over(orjson.dumps(data)))
+
+    assert stopped.value.step == "form"
+
+
+def test_open_refuses_a_sealed_form_when_it_is_none() -> None:
+    """What lacks a member is no form of tomorrow either."""
+    data = HandOverParts().to_json()
+    del data["sealed"]["tag"]
+
+    with pytest.raises(OpeningError) as refused:
+        opened(read_hand_over(orjson.dumps(data)))
+
+    assert (refused.value.reason, refused.value.step) == (CANNOT_OPEN, "sealed-form")
+
+
+class RouteOfTomorrow(SealRoute):
+    """Names a kind that this program does not know."""
+
+    def to_bytes(self) -> bytes:
+        """Write the route with that kind."""
+        return super().to_bytes().replace(b"route-report", b"drone-report")
+
+
+def test_open_is_not_ready_when_the_route_names_a_kind_of_tomorrow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A kind that is younger than this program cannot be refused by it."""
+    monkeypatch.setattr(world, "SealRoute", RouteOfTomorrow)
+
+    with pytest.raises(NotReadyError, match="route of the message is newer") as stopped:
+        opened(world.hand_over())
+
+    assert stopped.value.step == "form"
 
 
 @pytest.mark.parametrize("member", ["protected", "aad", "iv", "ciphertext", "tag"])

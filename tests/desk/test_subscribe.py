@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ import pytest
 import structlog
 
 from broker.desk.client import EnlaceClient
-from broker.desk.failures import ProblemError, StoreError
+from broker.desk.failures import NotReadyError, ProblemError, StoreError
 from broker.desk.inbox import Inbox, read_inbox
 from broker.desk.line import verify_line
 from broker.desk.store import Entry
 from broker.desk.subscribe import BATCH, Subscription, Totals
 from broker.directory import Directory
 from broker.errors import EvidenceError
-from broker.model import MessageId
+from broker.evidence.receipts import ReceiptIssuer
+from broker.model import EventKind, MessageId
 from tests.desk import world
 from tests.desk.conftest import client_of
 from tests.desk.world import FakeClock, HandOverParts
@@ -249,9 +251,9 @@ async def test_receive_acknowledges_nothing_when_the_disk_fails(
 
 
 REFUSED: dict[str, dict[str, Any]] = {
-    "cannot-open": {"sealed_to": "GT-jud-enc-1"},
+    "cannot-open": {"announced": {"content_hash": "A" * 43}},
     "signature-not-valid": {"signer": "MX-policia-1"},
-    "receipt-not-valid": {"receipt_signer": "GW-receipt-2"},
+    "receipt-not-valid": {"event": {"kind": EventKind.EXPIRED}},
     "content-not-valid": {"members": {"urgency": "soon"}},
 }
 
@@ -273,6 +275,97 @@ async def test_refuse_a_message_that_does_not_open(
     assert note.keys().isdisjoint({"message", "body", "signature"})
     assert states == ["refused", "acknowledged"]
     assert [each.reason for each in gateway.answers if each.reason] == [reason]
+
+
+NOT_READY: dict[str, dict[str, Any]] = {
+    "clock": {"accepted_at": world.NOW + timedelta(minutes=6)},
+    "receipt-key": {"receipt_signer": "GW-receipt-2"},
+    "decryption-key": {"sealed_to": "GT-int-enc-2"},
+    "schema": {"members": {"version": "9.0"}},
+}
+
+
+@pytest.mark.parametrize("step", NOT_READY)
+async def test_receive_stops_without_an_answer_when_the_fault_is_its_own(
+    desk: EnlaceClient, gateway: FakeGateway, tmp_path: Path, step: str
+) -> None:
+    """Nothing is refused; the others of the batch are kept and acknowledged first."""
+    hand_overs = [
+        HandOverParts(number=number, hand_over=number, **parts)
+        for number, parts in ((1, {}), (2, NOT_READY[step]), (3, {}))
+    ]
+    for each in hand_overs:
+        gateway.deliver(each.to_json())
+    with Inbox(tmp_path / "inbox.jsonl") as inbox, Inbox(tmp_path / "refused.jsonl") as refused:
+        subscription = Subscription(desk, inbox=inbox, refused=refused, schemas=world.schemas())
+        with structlog.testing.capture_logs() as logs, pytest.raises(NotReadyError) as stopped:
+            await subscription._take([each.received() for each in hand_overs])
+
+    states = [each.state for each in gateway.deliveries.values()]
+    assert states == ["acknowledged", "dispatched", "acknowledged"]
+    assert subscription.totals == Totals(stored=2)
+    assert (len(stored(tmp_path)), returned(tmp_path)) == (2, [])
+    assert stopped.value.step == step
+    assert [each for each in logs if each["event"] == "hand-over:not-ready"] == [
+        {"event": "hand-over:not-ready", "log_level": "error", "step": step}
+    ]
+
+
+async def test_receive_opens_the_message_when_the_clock_was_set(
+    gateway: FakeGateway, clock: FakeClock, tmp_path: Path
+) -> None:
+    """A slow clock costs a delay and no message."""
+    deliver(gateway, 1, **NOT_READY["clock"])
+    async with client_of(world.desk_profile(gateway.base_url), clock) as client:
+        with pytest.raises(NotReadyError, match="set the clock"):
+            await receive(client, tmp_path)
+        clock.pass_time(timedelta(minutes=6))
+
+        totals = await receive(client, tmp_path)
+
+    assert totals == Totals(stored=1)
+    assert acknowledged(gateway) == [world.message_id(1)]
+
+
+async def test_receive_opens_the_message_when_the_missing_key_was_added(
+    gateway: FakeGateway, clock: FakeClock, tmp_path: Path
+) -> None:
+    """A new decryption key may reach the desk after the first message that is sealed to it."""
+    deliver(gateway, 1, **NOT_READY["decryption-key"])
+    profile = world.desk_profile(gateway.base_url)
+    async with client_of(profile, clock) as client:
+        with pytest.raises(NotReadyError, match="GT-int-enc-2"):
+            await receive(client, tmp_path)
+    held, key = world.held_keys(profile), world.decryption_key("GT-int-enc-2")
+    held = replace(held, decryption={**held.decryption, key.kid: key})
+    async with EnlaceClient(profile, held, world.pins(), timing=clock.timing) as client:
+        totals = await receive(client, tmp_path)
+
+    assert totals == Totals(stored=1)
+    assert acknowledged(gateway) == [world.message_id(1)]
+
+
+async def test_receive_opens_the_message_when_the_receipt_key_was_pinned(
+    gateway: FakeGateway, clock: FakeClock, tmp_path: Path
+) -> None:
+    """A gateway that renews its receipt key stops an old desk, and loses it nothing."""
+    deliver(gateway, 1)
+    deliver(gateway, 2, **NOT_READY["receipt-key"])
+    renewed = world.signing_key("GW-receipt-2")
+    gateway.receipts = ReceiptIssuer(renewed, issuer=world.ISSUER)
+    profile = world.desk_profile(gateway.base_url)
+    async with client_of(profile, clock) as client:
+        # Its answer to the acknowledgement of the first one is signed by the new key, too.
+        with pytest.raises(NotReadyError, match="GW-receipt-2, which is not pinned here"):
+            await receive(client, tmp_path)
+    pins = world.pins()
+    pins = replace(pins, receipt_keys={**pins.receipt_keys, renewed.kid: renewed.public})
+    async with EnlaceClient(profile, world.held_keys(profile), pins, timing=clock.timing) as client:
+        totals = await receive(client, tmp_path)
+
+    assert totals.refused == 0
+    assert [line["id"] for line in stored(tmp_path)] == [world.message_id(1), world.message_id(2)]
+    assert acknowledged(gateway) == [world.message_id(1), world.message_id(2)]
 
 
 async def test_refuse_is_noted_once_when_the_answer_does_not_arrive(

@@ -4,13 +4,14 @@ The product has no hook for this. The methods at the place are wrapped here, in 
 that is to die, and it dies as by ``kill -9``: no cleanup, no flush, no goodbye.
 """
 
-import asyncio
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+
+import uvloop
 
 from broker import relay
 from broker.hand_over import HandOvers
@@ -75,7 +76,7 @@ def main() -> None:
         setattr(owner, name, wrap(getattr(owner, name)))
     # A dead relay's window is published by the next one after this, 15 s in the product.
     relay.CLAIM = timedelta(seconds=2)  # type: ignore[misc]
-    asyncio.run(run_gateway(load_settings(), minimum=INTERACTIVE_DEMO))
+    uvloop.run(run_gateway(load_settings(), minimum=INTERACTIVE_DEMO))
 
 
 if __name__ == "__main__":
