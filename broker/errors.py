@@ -63,6 +63,7 @@ class Code(StrEnum):
     # Evidence of a desk
     ACKNOWLEDGEMENT_INVALID = "acknowledgement-invalid"
     DELIVERY_UNKNOWN = "delivery-unknown"
+    DELIVERY_SETTLED = "delivery-settled"
     # The request itself
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"

@@ -315,7 +315,7 @@ async def _serving(
     finally:
         # New requests are told to come back; streams say goodbye; what is in work is finished.
         gateway.lifecycle.draining = True
-        listener.close()
+        await listener.close()
         await runner.cleanup()
         await management.cleanup()
 

@@ -91,6 +91,7 @@ OF_CODE: Final[Mapping[Code, ExitCode]] = MappingProxyType(
         Code.ID_REUSED: ExitCode.VALIDATION,
         Code.ACKNOWLEDGEMENT_INVALID: ExitCode.DENIED,
         Code.DELIVERY_UNKNOWN: ExitCode.NOT_FOUND,
+        Code.DELIVERY_SETTLED: ExitCode.VALIDATION,
         Code.NOT_FOUND: ExitCode.NOT_FOUND,
         Code.METHOD_NOT_ALLOWED: ExitCode.FAILURE,
         Code.PARAMETER_INVALID: ExitCode.VALIDATION,

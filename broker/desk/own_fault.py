@@ -17,8 +17,9 @@ from broker.errors import Code, EvidenceError, UnsealError
 from broker.evidence.receipts import verify_receipt
 from broker.sealing.route import SealRoute
 from broker.sealing.unseal import unseal
-from broker.sealing.wire import parse
+from broker.sealing.wire import parse, read_recipient
 from keys import base64url, jws, strict_json
+from keys.algorithms import is_post_quantum
 from keys.errors import KeyFormatError, KeysError
 from keys.identifiers import KeyId, kid_owner, parse_kid
 from keys.key import DecryptionKey
@@ -55,7 +56,7 @@ def find_own_fault(
         case "receipt-time":
             return _in_clock(hand_over.receipt, trust, now)
         case "unseal":
-            return _in_keys(hand_over.sealed, keys)
+            return _in_keys(hand_over, keys, trust)
         case Code.SIGNATURE_INVALID.value if trust.roots is not None:
             return _in_roots(hand_over.sealed, keys, trust, trust.roots)
         case Code.KIND_UNKNOWN.value | Code.VERSION_UNKNOWN.value:
@@ -65,11 +66,21 @@ def find_own_fault(
 
 
 def _in_sealed_form(hand_over: ReceivedHandOver) -> NotReadyError | None:
-    """A form that we do not know, but whole: its hash is the announced one."""
+    """A form that we do not know, but whole: its hash is the announced one.
+
+    What lies outside the hash anybody on the way may have changed, so it must be of the form
+    that we know: only then is the unknown part the gateway's own.
+    """
     try:
         members = strict_json.parse_object(hand_over.sealed)
         parts = ".".join(str(members[name]) for name in HASHED)
-    except (KeysError, KeyError):
+        recipients = members["recipients"]
+        if members.keys() != {*HASHED, "recipients"} or not isinstance(recipients, list):
+            return None
+        entries = [read_recipient(value) for value in recipients]
+        if not entries or not all(is_post_quantum(entry.algorithm) for entry in entries):
+            return None
+    except (KeysError, KeyError, UnsealError):
         return None
     came = base64url.encode(hashlib.sha256(parts.encode()).digest())
     return _too_old("sealed form") if came == hand_over.content_hash else None
@@ -101,10 +112,16 @@ def _in_clock(token: str, trust: "Trust", now: datetime) -> NotReadyError:
     )
 
 
-def _in_keys(sealed: bytes, keys: Mapping[KeyId, DecryptionKey]) -> NotReadyError | None:
-    jwe = parse(sealed)
+def _in_keys(
+    hand_over: ReceivedHandOver, keys: Mapping[KeyId, DecryptionKey], trust: "Trust"
+) -> NotReadyError | None:
+    jwe = parse(hand_over.sealed)
     kids = [entry.kid for entry in jwe.recipients]
+    receipt = verify_receipt(hand_over.receipt, find_key=trust.receipt_keys.get)
     if not any(kid in keys for kid in kids):
+        if any(kid in keys for kid in receipt.recipients.values()):
+            # The gateway signed that it was sealed to our key; somebody took the entry out.
+            return None
         return NotReadyError(
             f"the message is sealed to {', '.join(kids)}, which is not in the key file here: "
             "add the key, or put the old one back",

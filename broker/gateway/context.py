@@ -61,7 +61,7 @@ async def caller_with(request: web.Request, scope: Scope) -> Caller:
     """
     gateway = request.app[GATEWAY]
     caller = await gateway.access.authenticate_request(request)
-    gateway.limits.forgive_address(gateway.proxies.client_household(request))
+    gateway.limits.forgive_claim(gateway.proxies.client_household(request))
     if scope not in caller.scopes:
         raise PermissionDeniedError(Code.SCOPE_INSUFFICIENT)
     return caller

@@ -1,5 +1,6 @@
 """``/v1/queues`` and desk answers: a desk takes its messages and signs for them."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,9 +12,18 @@ from broker.errors import Code, RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_desk
 from broker.gateway.requests import check_parameters, read_number, read_tokens
-from broker.model import DeskAnswer, DeskRef, Json, QueueName
+from broker.model import (
+    Caller,
+    DeliveryState,
+    DeskAnswer,
+    DeskRef,
+    HandOver,
+    Json,
+    QueueName,
+)
 
 MAX_WAIT_SECONDS: Final = 30
+SLICE: Final = timedelta(seconds=1)
 MAX_POLL: Final = 100
 DEFAULT_POLL: Final = 50
 
@@ -37,14 +47,28 @@ async def poll_queue(request: web.Request) -> web.Response:
     limit = read_number(request, "limit", default=DEFAULT_POLL, low=1, high=MAX_POLL)
     queue = own_queues(gateway, desk, [request.match_info["queue"]])[0]
     with gateway.limits.stream(caller.client_id):
-        handed = await gateway.polls.take(
-            caller.client_id, queue, limit=limit, wait=timedelta(seconds=wait)
-        )
+        handed = await _wait_for(gateway, caller, queue, limit=limit, seconds=wait)
     gateway.metrics.count_handed_over(len(handed))
     body = b'{"messages":[%b]}' % b",".join(render.hand_over(one) for one in handed)
     return web.Response(
         body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
     )
+
+
+async def _wait_for(
+    gateway: Gateway, caller: Caller, queue: QueueName, *, limit: int, seconds: int
+) -> Sequence[HandOver]:
+    """Wait in slices, so that a gateway can drain and a right can end in between."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + seconds
+    while True:
+        left = timedelta(seconds=max(until - clock(), 0))
+        handed = await gateway.polls.take(
+            caller.client_id, queue, limit=limit, wait=min(SLICE, left)
+        )
+        is_over = gateway.lifecycle.draining or not gateway.access.still_stands(caller)
+        if handed or not left or is_over:
+            return handed
 
 
 def own_queues(gateway: Gateway, desk: DeskRef, asked: Sequence[str]) -> Sequence[QueueName]:
@@ -105,6 +129,10 @@ async def _record(gateway: Gateway, answer: DeskAnswer) -> Json:
     answered = await gateway.hand_overs.answer(answer)
     if answered.state is None or answered.receipt is None:
         raise RefusedError(Code.DELIVERY_UNKNOWN)
+    asked = DeliveryState.REFUSED if answer.reason else DeliveryState.ACKNOWLEDGED
+    if answered.state is not asked:
+        # The first answer stands; who says otherwise now must learn that.
+        raise RefusedError(Code.DELIVERY_SETTLED)
     gateway.metrics.count_answered(answered.state.value)
     return {
         "id": answer.message_id,

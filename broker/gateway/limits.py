@@ -84,9 +84,13 @@ class Limits:
         """Count an address's request; raises ``RefusedError``."""
         self.addresses.take(address)
 
-    def forgive_address(self, address: str) -> None:
-        """Take a request back from an address: its sender has proven who he is."""
-        self.addresses.give_back(address)
+    def count_claim(self, address: str) -> None:
+        """Count a request that shows a token nobody has looked at; raises ``RefusedError``."""
+        self.addresses.take(f"{address} claims")
+
+    def forgive_claim(self, address: str) -> None:
+        """Uncount it: its sender has proven who he is."""
+        self.addresses.give_back(f"{address} claims")
 
     @contextmanager
     def posting(self, client_id: str) -> Iterator[None]:

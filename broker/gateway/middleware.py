@@ -14,18 +14,15 @@ from aiohttp import web
 
 from broker.errors import BrokerError, Code, RefusedError, UnavailableError
 from broker.gateway.context import GATEWAY, Gateway
+from broker.gateway.headers import SECURITY_HEADERS
+from broker.gateway.oauth import TOKEN_PATH, unavailable
 from broker.gateway.problems import problem_response
 from broker.texts.catalogue import negotiate
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 PLAIN_TARGET: Final = re.compile(r"/[A-Za-z0-9._~/-]*(?:\?[A-Za-z0-9._~:%&=+,/-]*)?")
 """No percent-encoding in a path, no absolute form: a proxy in front sees what we see."""
-SECURITY_HEADERS: Final = {
-    "Strict-Transport-Security": "max-age=63072000",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
+RESOURCES: Final = "/v1/"
 REQUEST_ID_OF: Final = web.RequestKey("request_id", str)
 FROM_HTTP: Final = {
     400: Code.REQUEST_MALFORMED,
@@ -70,6 +67,8 @@ def _refuse(
     # The one trace of a refused message: its code, counted.
     gateway.metrics.count_refusal(error.code)
     log.info("request:refused", code=error.code.value, request_id=request_id)
+    if request.path == TOKEN_PATH and isinstance(error, UnavailableError):
+        return unavailable(error)
     language = negotiate(request.headers.get("Accept-Language"), gateway.texts.languages)
     return problem_response(
         error,
@@ -85,8 +84,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     gateway = request.app[GATEWAY]
     response.headers.setdefault("DPoP-Nonce", gateway.access.nonces.current(gateway.clock()))
     response.headers["X-Request-Id"] = request.get(REQUEST_ID_OF, "none")
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
+    response.headers.update(SECURITY_HEADERS)
 
 
 def _request_id(request: web.Request) -> str:
@@ -102,8 +100,13 @@ def _check(request: web.Request, gateway: Gateway) -> None:
         raise RefusedError(Code.REQUEST_MALFORMED)
     if request.headers.get("Content-Encoding"):
         raise RefusedError(Code.CONTENT_ENCODING_UNSUPPORTED)
-    # Whoever proves who he is gets this back, and is counted as a client instead.
-    gateway.limits.count_address(gateway.proxies.client_household(request))
+    # Whoever shows a token is measured apart from whoever shows none, lest a stranger spends
+    # the address of a ministry; if it is proven, he is counted as a client instead.
+    household = gateway.proxies.client_household(request)
+    if "Authorization" in request.headers and request.path.startswith(RESOURCES):
+        gateway.limits.count_claim(household)
+    else:
+        gateway.limits.count_address(household)
 
 
 def _translate(error: web.HTTPException) -> BrokerError:

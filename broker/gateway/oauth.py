@@ -67,7 +67,7 @@ async def token(request: web.Request, access: Access) -> web.Response:
     except OAuthError as error:
         response = _refusal(error)
     except UnavailableError as error:
-        response = _unavailable(error)
+        response = unavailable(error)
     response.headers[hdrs.CACHE_CONTROL] = "no-store"
     response.headers["DPoP-Nonce"] = access.nonces.current(now)
     return response
@@ -174,7 +174,8 @@ def _refusal(error: OAuthError) -> web.Response:
     return response
 
 
-def _unavailable(error: UnavailableError) -> web.Response:
+def unavailable(error: UnavailableError) -> web.Response:
+    """Ask a client to come back later, in the words of OAuth (RFC 6749 section 4.1.2.1)."""
     response = web.json_response(
         {"error": "temporarily_unavailable", "error_description": "try again later"},
         status=HTTPStatus.SERVICE_UNAVAILABLE,

@@ -7,18 +7,23 @@ the one of its handler.
 """
 
 import asyncio
+import json
+import logging
+import socket
 import ssl
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from broker.errors import ConfigurationError
+from broker.errors import Code, ConfigurationError
+from broker.gateway.headers import SECURITY_HEADERS
 from broker.gateway.proxies import Proxies, household
 
 IDLE: Final = timedelta(seconds=30)
@@ -28,6 +33,21 @@ MAX_LINE_BYTES: Final = 8190
 MAX_FIELD_BYTES: Final = 8190
 MAX_HEADERS: Final = 64
 BACKLOG: Final = 512
+ACCEPT_AGAIN: Final = timedelta(milliseconds=100)
+SILENT: Final = logging.getLogger("enlace.silent")
+"""aiohttp's own logger writes bad lines as they came; ours says that there was one."""
+SILENT.disabled = True
+PROBLEM: Final = "application/problem+json"
+FIXED: Final[dict[int, bytes]] = {
+    status: json.dumps(
+        {"status": status.value, "code": code.value, "title": status.phrase}
+    ).encode()
+    for status, code in (
+        (HTTPStatus.BAD_REQUEST, Code.REQUEST_MALFORMED),
+        (HTTPStatus.INTERNAL_SERVER_ERROR, Code.INTERNAL_ERROR),
+    )
+}
+"""What is answered where no request could be read: nothing of it is known or repeated."""
 
 log = structlog.get_logger()
 
@@ -63,64 +83,18 @@ class Doorkeeper:
             del self._open[house]
 
 
-class Doorway(asyncio.Protocol):
-    """Counts a connection before TLS begins, for a handshake can be held open as well."""
-
-    def __init__(self, server: web.Server, door: Doorkeeper, tls: ssl.SSLContext | None) -> None:
-        self._connection = Connection(server, door)
-        self._door = door
-        self._tls = tls
-        self._handshake: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let the connection in, or end it before a byte is read."""
-        # A listener's transport is a stream; uvloop's does not inherit from asyncio's class.
-        transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        address = peer[0] if peer else ""
-        if not self._door.admit(address):
-            log.warning("connection:refused")
-            transport.abort()
-        elif self._tls is None:
-            transport.set_protocol(self._connection)
-            self._connection.enter(transport, address)
-        else:
-            transport.pause_reading()
-            self._handshake = asyncio.create_task(self._shake_hands(transport, address, self._tls))
-
-    async def _shake_hands(
-        self, transport: asyncio.Transport, address: str, tls: ssl.SSLContext
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            secured = await loop.start_tls(
-                transport,
-                self._connection,
-                tls,
-                server_side=True,
-                ssl_handshake_timeout=HANDSHAKE.total_seconds(),
-            )
-        except (OSError, TimeoutError):
-            # ``ssl.SSLError`` is an ``OSError``. Whoever it was, nobody entered.
-            secured = None
-        if secured is None or secured.is_closing():
-            transport.abort()
-            self._door.leave(address)
-        else:
-            self._connection.enter(secured, address)
-
-
 class Connection(RequestHandler):
-    """One connection that was let in; what it gets wrong is never logged as it came."""
+    """One connection that was let in; what it gets wrong is never logged, or sent back."""
 
-    __slots__ = ("_address", "_door", "_early", "_is_inside")
+    __slots__ = ("_address", "_door", "_is_counted")
 
-    def __init__(self, server: web.Server, door: Doorkeeper) -> None:
+    def __init__(self, server: web.Server, door: Doorkeeper, address: str) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=IDLE.total_seconds(),
             access_log=None,  # type: ignore[arg-type] # aiohttp takes None for none
+            logger=SILENT,
             max_line_size=MAX_LINE_BYTES,
             max_field_size=MAX_FIELD_BYTES,
             max_headers=MAX_HEADERS,
@@ -128,54 +102,116 @@ class Connection(RequestHandler):
             auto_decompress=False,
         )
         self._door = door
-        self._address = ""
-        self._is_inside = False
-        self._early: list[bytes] = []
-
-    def enter(self, transport: asyncio.Transport, address: str) -> None:
-        """Begin to serve; what came with the end of the handshake is served first."""
-        self._is_inside = True
         self._address = address
-        self.connection_made(transport)
-        early, self._early = self._early, []
-        for data in early:
-            self.data_received(data)
+        self._is_counted = True
+
+    def leave(self) -> None:
+        """Count it as gone; once, whoever notices first."""
+        if self._is_counted:
+            self._is_counted = False
+            self._door.leave(self._address)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count the connection as gone."""
-        if self._is_inside:
-            self._is_inside = False
-            self._door.leave(self._address)
-            super().connection_lost(exc)
+        self.leave()
+        super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Read a part of a request."""
-        if self._is_inside:
-            super().data_received(data)
-        else:
-            self._early.append(data)
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - it could not be read
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - holds the bytes that were wrong
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP with a fixed text, and say so in the log without its bytes."""
+        log.warning("request:malformed", error=type(exc).__name__)
+        code = status if status in FIXED else HTTPStatus.BAD_REQUEST
+        response = web.Response(
+            body=FIXED[code], status=code, content_type=PROBLEM, headers=SECURITY_HEADERS
+        )
+        response.force_close()
+        return response
 
-    def log_exception(self, *_args: object, exc_info: object = None, **_kw: object) -> None:
-        """Say that a request was malformed; its bytes may hold a token."""
-        log.warning("request:malformed", error=type(exc_info).__name__)
+
+class Listener:
+    """Accepts connections, each counted before TLS begins: a handshake can be held open too."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        server: web.Server,
+        *,
+        tls: ssl.SSLContext | None,
+        door: Doorkeeper,
+    ) -> None:
+        self._listening = listening
+        self._server = server
+        self._tls = tls
+        self._door = door
+        self._entering: set[asyncio.Task[None]] = set()
+        self._accepting = asyncio.create_task(self._accept_forever())
+
+    async def close(self) -> None:
+        """Accept nothing more; who is inside stays."""
+        tasks = (self._accepting, *self._entering)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._listening.close()
+
+    async def _accept_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, peer = await loop.sock_accept(self._listening)
+            except OSError:
+                # Out of files, or gone before it was taken; neither ends the listener.
+                await asyncio.sleep(ACCEPT_AGAIN.total_seconds())
+                continue
+            if self._door.admit(peer[0]):
+                task = asyncio.create_task(self._enter(accepted, peer[0]))
+                self._entering.add(task)
+                task.add_done_callback(self._entering.discard)
+            else:
+                log.warning("connection:refused")
+                accepted.close()
+
+    async def _enter(self, accepted: socket.socket, address: str) -> None:
+        connection = Connection(self._server, self._door, address)
+        try:
+            accepted.settimeout(0)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection,
+                accepted,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else HANDSHAKE.total_seconds(),
+            )
+        except (OSError, TimeoutError):
+            # ``ssl.SSLError`` is an ``OSError``. Whoever it was, nobody entered.
+            connection.leave()
+            accepted.close()
+        except asyncio.CancelledError:
+            connection.leave()
+            accepted.close()
+            raise
 
 
 async def listen(
     server: web.Server, address: str, *, tls: ssl.SSLContext | None, door: Doorkeeper
-) -> asyncio.Server:
+) -> Listener:
     """Open the public listener.
 
     Raises:
         ConfigurationError: The address is malformed, or taken.
     """
     host, port = split_address(address)
-    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return await loop.create_server(
-            lambda: Doorway(server, door, tls), host, port, backlog=BACKLOG
-        )
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ConfigurationError(f"ENLACE_LISTEN {address}: {error.strerror}") from None
+    listening.settimeout(0)
+    return Listener(listening, server, tls=tls, door=door)
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -153,7 +153,7 @@ def parse(data: bytes) -> Jwe:
         recipients = members["recipients"]
         if not isinstance(recipients, list) or not 1 <= len(recipients) <= MAX_RECIPIENTS:
             raise UnsealError
-        entries = tuple(_read_recipient(value) for value in recipients)
+        entries = tuple(read_recipient(value) for value in recipients)
         jwe = Jwe(
             protected=_text(members["protected"]),
             aad=_text(members["aad"]),
@@ -202,7 +202,8 @@ def _write_recipient(entry: Recipient) -> JsonObject:
     return {"header": header, "encrypted_key": entry.encrypted_key}
 
 
-def _read_recipient(value: JsonValue) -> Recipient:
+def read_recipient(value: JsonValue) -> Recipient:
+    """Read one entry of ``recipients``; raises ``UnsealError`` or ``KeyFormatError``."""
     if not isinstance(value, dict):
         raise UnsealError
     _require(value, RECIPIENT_MEMBERS)
