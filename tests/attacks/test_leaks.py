@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,8 @@ from tests.flow.conftest import FISCALIA, GT_DESK, HN_DESK, PLAN, as_bytes, mess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+POINTER = re.compile(rb'"pointer":"[^"\\]*(?:\\.[^"\\]*)*"')
+"""Where a problem document names a member; escaped, and cut off at 256 characters."""
 MARK = "zxqmarker"
 """Every marker begins with it, so that one search finds all."""
 FORGED_LINE = f'\r\n{{"event":"{MARK}-forged","level":"info"}}'
@@ -305,8 +308,7 @@ async def test_metrics_stay_small_when_paths_are_arbitrary(leaks: Leaks) -> None
 
 async def test_answers_have_no_marker_when_requests_carry_them(leaks: Leaks) -> None:
     """Never a submitted value. A pointer does name a member that should not be there."""
-    named = marked("extra").encode()
-    answers = [answer.replace(b"/" + named, b"") for answer in leaks.answers]
+    answers = [POINTER.sub(b"", answer) for answer in leaks.answers]
     found = [answer for answer in answers if MARK.encode() in answer.lower()]
 
     assert not found, [answer[-300:] for answer in found]
