@@ -19,7 +19,6 @@ from broker.model import (
     Acceptance,
     AgencyRef,
     ContentHash,
-    Message,
     MessageId,
     MessageStatus,
     Pair,
@@ -31,7 +30,7 @@ from broker.model import (
 )
 from broker.ports import Clock, IdTaken, MessageLedger, Recorded, SignReceipt
 from broker.sealing.content import SignedContent
-from broker.sealing.route import SealRoute
+from broker.sealing.route import route_of
 from broker.sealing.seal import SealedMessage, seal
 from keys.entropy import Entropy
 from keys.key import EncryptionKey
@@ -130,7 +129,7 @@ class Exchange:
         message = routed.message
         return seal(
             SignedContent(body=message.body, signature=message.signature),
-            _seal_route(message),
+            route_of(message),
             self._recipient_keys(routed),
             self.draw,
         )
@@ -193,20 +192,4 @@ def _routes_of(known: MessageStatus, sender: AgencyRef) -> tuple[Route, ...]:
     return tuple(
         Route(pair=Pair(origin=sender.country, desk=recipient.desk), rule=OPEN_PAIR)
         for recipient in known.recipients
-    )
-
-
-def _seal_route(message: Message) -> SealRoute:
-    return SealRoute(
-        message_id=message.id,
-        origin=message.sender.country,
-        agency=message.sender.agency,
-        countries=message.to.countries,
-        compartment=message.to.compartment,
-        channel=message.to.channel,
-        kind=message.kind,
-        version=message.version,
-        created=message.created_text,
-        urgency=message.urgency,
-        expires=message.expires_text,
     )

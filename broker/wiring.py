@@ -6,21 +6,16 @@ import signal
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
 from aiohttp import web
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from broker.admission.access_token import AccessTokens
 from broker.admission.dpop import DpopNonces
 from broker.admission.policy import STANDARD_POLICY
 from broker.attempt import attempt
-from broker.desk.guarded_file import NOT_FOR_OTHERS, read_guarded
-from broker.desk.pins import Pins
 from broker.directory_watch import DirectoryWatch
 from broker.errors import ConfigurationError
 from broker.evidence.receipts import ReceiptIssuer
@@ -34,6 +29,7 @@ from broker.gateway.metrics import Metrics
 from broker.gateway.polls import PollSessions
 from broker.gateway.proxies import Proxies
 from broker.gateway.server import Doorkeeper, listen, server_context, split_address
+from broker.gateway_secrets import Secrets, read_secrets
 from broker.hand_over import HandOvers
 from broker.ports import Transport
 from broker.relay import Relay
@@ -45,17 +41,10 @@ from broker.texts.catalogue import Catalogue
 from broker.transport.local import LocalTransport
 from broker.transport.rabbitmq import open_rabbitmq
 from broker.transport.topology import Topology
-from keys.custody.bundle import KeyBundle, read_bundle
 from keys.custody.envelope import RECOMMENDED, KdfCost
-from keys.errors import CustodyError, KeyFormatError
-from keys.identifiers import parse_kid
-from keys.key import SigningKey
-from keys.secret import Passphrase, SecretBytes
 from schemas.loader import SchemaSet
 
 log = structlog.get_logger()
-MAX_SECRET_BYTES = 4096
-MIN_SECRET_BYTES = 32
 DECLARE_AGAIN = timedelta(seconds=2)
 SHUTDOWN = timedelta(seconds=25)
 """Below the 30 s after which orchestrators kill."""
@@ -64,64 +53,6 @@ SHUTDOWN = timedelta(seconds=25)
 def utc_now() -> datetime:
     """Tell the time; a ``ports.Clock``."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secrets:
-    """The gateway's own secrets, read once at start."""
-
-    receipt_key: SigningKey
-    token_key: SigningKey
-    nonce_secret: SecretBytes
-    mac_key: SecretBytes
-    pins: Pins
-
-
-def read_secrets(settings: Settings, *, minimum: KdfCost = RECOMMENDED) -> Secrets:
-    """Read the gateway's keys, its shared secret and the pinned roots.
-
-    Raises:
-        ConfigurationError: A file is missing, too widely readable, or does not open.
-    """
-    shared = read_guarded(
-        settings.at_home(settings.secret_file), forbidden=NOT_FOR_OTHERS, at_most=MAX_SECRET_BYTES
-    )
-    if len(shared) < MIN_SECRET_BYTES:
-        raise ConfigurationError("ENLACE_SECRET_FILE: expected at least 32 random bytes")
-    bundle = _read_keys(settings, minimum)
-    return Secrets(
-        receipt_key=_signing_key(bundle, settings.receipt_key, "ENLACE_RECEIPT_KEY"),
-        token_key=_signing_key(bundle, settings.token_key, "ENLACE_TOKEN_KEY"),
-        nonce_secret=_derive(shared, b"enlace dpop nonce 1"),
-        mac_key=_derive(shared, b"enlace body mac 1"),
-        pins=Pins.load(settings.at_home(settings.roots)),
-    )
-
-
-def _read_keys(settings: Settings, minimum: KdfCost) -> KeyBundle:
-    passphrase = Passphrase(
-        read_guarded(
-            settings.at_home(settings.passphrase_file),
-            forbidden=NOT_FOR_OTHERS,
-            at_most=MAX_SECRET_BYTES,
-        ).strip()
-    )
-    try:
-        return read_bundle(settings.at_home(settings.keys), passphrase, minimum=minimum)
-    except CustodyError as error:
-        raise ConfigurationError(f"ENLACE_KEYS: {error}") from None
-
-
-def _signing_key(bundle: KeyBundle, name: str, setting: str) -> SigningKey:
-    try:
-        return bundle.signing[parse_kid(name)]
-    except (KeyError, KeyFormatError):
-        raise ConfigurationError(f"{setting}: no such key in ENLACE_KEYS") from None
-
-
-def _derive(shared: bytes, label: bytes) -> SecretBytes:
-    # One secret file, one key per purpose: neither tells anything of the other.
-    return SecretBytes(HKDF(SHA256(), length=32, salt=None, info=label).derive(shared))
 
 
 @asynccontextmanager

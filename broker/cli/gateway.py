@@ -43,7 +43,7 @@ def run(context: typer.Context) -> None:
 
 def check_config(context: typer.Context) -> None:
     """Read all settings, keys and roots as a gateway would, and start nothing."""
-    from broker.wiring import read_secrets  # noqa: PLC0415 - a second
+    from broker.gateway_secrets import read_secrets  # noqa: PLC0415 - a second
 
     terminal = terminal_of(context)
     settings = read_settings(None, terminal, whole=True)

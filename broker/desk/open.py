@@ -36,7 +36,7 @@ from broker.model import (
     SignedPosting,
     pair_queue,
 )
-from broker.sealing.route import SealRoute
+from broker.sealing.route import SealRoute, route_of
 from broker.sealing.unseal import Unsealed, unseal
 from broker.sealing.wire import content_hash
 from keys.identifiers import KeyId
@@ -262,20 +262,7 @@ def _check_content(signed: SignedPosting, receipt: ReceiptContent, trust: Trust)
 
 
 def _check_same_route(message: Message, route: SealRoute) -> None:
-    said = SealRoute(
-        message_id=message.id,
-        origin=message.sender.country,
-        agency=message.sender.agency,
-        countries=message.to.countries,
-        compartment=message.to.compartment,
-        channel=message.to.channel,
-        kind=message.kind,
-        version=message.version,
-        created=message.created_text,
-        urgency=message.urgency,
-        expires=message.expires_text,
-    )
-    if said != route:
+    if route_of(message) != route:
         raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step="route-of-body")
 
 

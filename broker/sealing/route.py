@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from broker.model import Message
 from keys import strict_json
 from keys.errors import KeyFormatError
 from keys.strict_json import JsonObject, JsonValue
@@ -81,7 +82,7 @@ class SealRoute:
             raise KeyFormatError("the route is too long")
         members = strict_json.parse_object(data)
         try:
-            route = _route_of(members)
+            route = _read(members)
         except (KeyError, ValueError, TypeError):
             raise KeyFormatError("the route is malformed") from None
         # Also catches members that were not looked at: they would not be written again.
@@ -90,7 +91,24 @@ class SealRoute:
         return route
 
 
-def _route_of(members: JsonObject) -> SealRoute:
+def route_of(message: Message) -> SealRoute:
+    """Take from a message what everyone on the way may read of it."""
+    return SealRoute(
+        message_id=message.id,
+        origin=message.sender.country,
+        agency=message.sender.agency,
+        countries=message.to.countries,
+        compartment=message.to.compartment,
+        channel=message.to.channel,
+        kind=message.kind,
+        version=message.version,
+        created=message.created_text,
+        urgency=message.urgency,
+        expires=message.expires_text,
+    )
+
+
+def _read(members: JsonObject) -> SealRoute:
     sender, to = _object(members["from"]), _object(members["to"])
     countries = to.get("countries", [])
     if not isinstance(countries, list):

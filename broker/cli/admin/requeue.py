@@ -36,7 +36,7 @@ def requeue(
     The log gets a signed event for each, so this needs the gateway's receipt key.
     """
     from broker.evidence.receipts import ReceiptIssuer  # noqa: PLC0415 - a second
-    from broker.wiring import read_secrets  # noqa: PLC0415
+    from broker.gateway_secrets import read_secrets  # noqa: PLC0415
 
     terminal = terminal_of(context)
     settings = read_settings(ledger_url, terminal, whole=True)
