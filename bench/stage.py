@@ -40,6 +40,7 @@ answer is its holder's for a minute, and would be in the way of the next round."
 DESKS: Final = (LOADED, READ, *STREAMED)
 LIMITS: Final[dict[str, object]] = {
     "max_connections_per_address": 1000,
+    "max_postings_per_client": 256,
     "client_requests_per_second": 1e6,
     "client_burst": 1_000_000,
     "address_requests_per_second": 1e6,

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     client_burst: int = Field(default=400, ge=1)
     address_requests_per_second: float = Field(default=50.0, gt=0)
     address_burst: int = Field(default=200, ge=1)
+    max_postings_per_client: int = Field(default=32, ge=1)
+    """Messages of one client in work at once."""
     lease_seconds: int = Field(default=60, ge=1, le=900)
     drain_seconds: int = Field(default=20, ge=0, le=300)
 

@@ -134,6 +134,7 @@ def _access(
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
+        max_postings_per_client=settings.max_postings_per_client,
         clients=Buckets(
             Rate(per_second=settings.client_requests_per_second, burst=settings.client_burst)
         ),
