@@ -4,16 +4,23 @@ Every setting works when it is absent, in development. In production mode the pr
 what is only good for one machine, and says which setting to change.
 """
 
+import os
+from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from broker.errors import ConfigurationError
+
+PREFIX: Final = "ENLACE_"
+OF_OTHERS: Final = frozenset({"ENLACE_LANG", "ENLACE_OUTPUT", "ENLACE_PROFILE"})
+"""Read by the command line and by desks."""
+FOR_TESTS: Final = ("ENLACE_TEST_", "ENLACE_REQUIRE_", "ENLACE_BENCH_")
 
 
 class Mode(StrEnum):
@@ -26,7 +33,7 @@ class Mode(StrEnum):
 class Settings(BaseSettings):
     """The settings of a gateway process."""
 
-    model_config = SettingsConfigDict(env_prefix="ENLACE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     mode: Mode = Mode.PRODUCTION
     """``development`` allows the local transport and loopback addresses."""
@@ -116,12 +123,21 @@ def load_settings(**overrides: object) -> Settings:
     """Read the settings from the environment.
 
     Raises:
-        ConfigurationError: A setting is missing, malformed, or forbidden in this mode.
+        ConfigurationError: A setting is missing, malformed, unknown, or forbidden in this mode.
     """
+    _refuse_unknown(os.environ)
     try:
         return Settings(**overrides)  # type: ignore[arg-type] # pydantic checks each value
     except ValidationError as error:
         raise ConfigurationError("; ".join(_say(one) for one in error.errors())) from None
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    # A misspelt setting would leave its default in force, and nobody would know.
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | OF_OTHERS
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known and not name.startswith(FOR_TESTS):
+            raise ConfigurationError(f"{name}: there is no such setting")
 
 
 def is_loopback(host: str) -> bool:
