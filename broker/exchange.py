@@ -7,6 +7,7 @@ The relay (``relay.py``) and the hand-over to desks (``hand_over.py``) go on fro
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from broker.admission.authorise import OPEN_PAIR, authorise
 from broker.admission.message_signature import verify_message_signature
@@ -78,10 +79,11 @@ class Exchange:
             RefusedError: One of its kinds; nothing of the message was recorded.
             UnavailableError: The same posting may succeed later; posting it again is safe.
         """
-        signed = self._authenticate(posting, sender)
+        now = self.clock()
+        signed = self._authenticate(posting, sender, now)
         try:
-            routed = self._admit(signed)
-            sealed = self._seal(routed)
+            routed = self._admit(signed, now)
+            sealed = self._seal(routed, now)
         except (RefusedError, KeyUnavailableError):
             # Whoever asks again gets the first answer, also when the road was closed or the
             # message ran out in between: else he would never learn that it was accepted.
@@ -91,7 +93,7 @@ class Exchange:
             return first
         # A crash before this line loses nothing: the sender has no receipt and asks again.
         recorded = await self.ledger.record(
-            self._acceptance(routed, sealed), sign=self.sign_receipt
+            self._acceptance(routed, sealed, now), sign=self.sign_receipt
         )
         # A crash here loses nothing either: the relay finds the record, and the sender, who
         # has no answer, asks again and gets the same receipt.
@@ -104,16 +106,16 @@ class Exchange:
             RefusedError: As :meth:`accept` would.
             KeyUnavailableError: As :meth:`accept` would.
         """
-        routed = self._admit(self._authenticate(posting, sender))
-        self._recipient_keys(routed)
+        now = self.clock()
+        routed = self._admit(self._authenticate(posting, sender, now), now)
+        self._recipient_keys(routed, now)
         return routed
 
     async def status(self, message_id: MessageId, sender: AgencyRef) -> MessageStatus | None:
         """Say how far a message has come; None for another agency's, as for an unknown id."""
         return await self.ledger.status(sender, message_id)
 
-    def _authenticate(self, posting: Posting, sender: AgencyRef) -> SignedPosting:
-        now = self.clock()
+    def _authenticate(self, posting: Posting, sender: AgencyRef, now: datetime) -> SignedPosting:
         return verify_message_signature(
             posting,
             caller=sender,
@@ -121,24 +123,25 @@ class Exchange:
             now=now,
         )
 
-    def _admit(self, signed: SignedPosting) -> RoutedMessage:
-        message = validate(signed, self.schemas, now=self.clock())
+    def _admit(self, signed: SignedPosting, now: datetime) -> RoutedMessage:
+        message = validate(signed, self.schemas, now=now)
         return authorise(message, self._current, self.policy)
 
-    def _seal(self, routed: RoutedMessage) -> SealedMessage:
+    def _seal(self, routed: RoutedMessage, now: datetime) -> SealedMessage:
         message = routed.message
         return seal(
             SignedContent(body=message.body, signature=message.signature),
             route_of(message),
-            self._recipient_keys(routed),
+            self._recipient_keys(routed, now),
             self.draw,
         )
 
-    def _recipient_keys(self, routed: RoutedMessage) -> list[EncryptionKey]:
-        now = self.clock()
+    def _recipient_keys(self, routed: RoutedMessage, now: datetime) -> list[EncryptionKey]:
         return [self._current.encryption_key(route.pair.desk, now) for route in routed.deliveries]
 
-    def _acceptance(self, routed: RoutedMessage, sealed: SealedMessage) -> Acceptance:
+    def _acceptance(
+        self, routed: RoutedMessage, sealed: SealedMessage, now: datetime
+    ) -> Acceptance:
         message = routed.message
         pairs = tuple(route.pair for route in routed.deliveries)
         return Acceptance(
@@ -150,7 +153,7 @@ class Exchange:
             urgency=message.urgency,
             created=message.created,
             expires=message.expires,
-            accepted_at=self.clock(),
+            accepted_at=now,
             content_hash=ContentHash(sealed.content_hash),
             sealed=sealed.jwe,
             pairs=pairs,

@@ -77,7 +77,8 @@ class Settings(BaseSettings):
     max_postings_per_client: int = Field(default=32, ge=1)
     """Messages of one client in work at once."""
     lease_seconds: int = Field(default=60, ge=1, le=900)
-    drain_seconds: int = Field(default=20, ge=0, le=300)
+    drain_seconds: int = Field(default=25, ge=0, le=300)
+    """For what is in work at the end; below the 30 s after which orchestrators kill."""
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

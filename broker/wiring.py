@@ -46,8 +46,6 @@ from schemas.loader import SchemaSet
 
 log = structlog.get_logger()
 DECLARE_AGAIN = timedelta(seconds=2)
-SHUTDOWN = timedelta(seconds=25)
-"""Below the 30 s after which orchestrators kill."""
 
 
 def utc_now() -> datetime:
@@ -220,7 +218,7 @@ async def _serving(
     runner = web.AppRunner(
         public_app(gateway),
         access_log=None,
-        shutdown_timeout=SHUTDOWN.total_seconds(),
+        shutdown_timeout=settings.drain_seconds,
         # Whoever hangs up is not worked for any more; the ledger finishes what it has begun.
         handler_cancellation=True,
     )

@@ -71,7 +71,7 @@ def _is_deeper(body: bytes, document: Json, max_depth: int) -> bool:
         below: list[Json] = []
         for parent in level:
             children = parent.values() if isinstance(parent, dict) else parent
-            below += [child for child in children if type(child) in CONTAINERS]  # type: ignore[union-attr]
+            below += [child for child in children if type(child) in CONTAINERS]  # type: ignore[union-attr] # a container, by the line below
         if not below:
             return False
         level = below
