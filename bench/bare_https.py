@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bench import child
 from broker.gateway.requests import MAX_BODY_BYTES
-from broker.gateway.server import server_context
+from broker.gateway.tls import server_context
 
 
 async def main(certificate: Path, key: Path, port: int, answer: bytes) -> None:

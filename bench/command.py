@@ -21,11 +21,19 @@ import structlog
 import uvloop
 
 from bench import machine, report
-from bench.parts import measure_joined, measure_pure, measure_stored, workbench
+from bench.parts import (
+    measure_joined,
+    measure_pure,
+    measure_rewrap,
+    measure_ring,
+    measure_stored,
+    workbench,
+)
 from bench.report import ACCEPT, DELIVERY, HELD, HTTPS, RAW, RELAY, STREAM, Result
 from bench.rounds import Options, Samples, run_deliveries, run_rounds, say
 from bench.services import MissingError, Server, postgresql, rabbitmq
 from bench.stage import open_bare, open_stage, postgresql_version, scratch_ledger
+from bench.suspension import measure_suspension
 
 CLIENTS: Final = (1, 16, 64)
 PRESIGNED: Final = 4000
@@ -126,11 +134,16 @@ async def _combination(
             await run_rounds(options, stage, samples, bare, bare_meter, bench.acceptances[0].sealed)
         say("parts")
         result.parts = measure_pure(bench, stage.world)
+        result.ring = measure_ring(bench)
+        result.rewrap = measure_rewrap(bench, stage.world)
         result.joined = await measure_joined(bench)
         amqp_url = servers["rabbitmq"].url if transport == "rabbitmq" else None
         scratch = await scratch_ledger(name, servers, stage.world)
         result.parts += await measure_stored(bench, scratch, amqp_url)
         await run_deliveries(options, stage, deliveries)
+        result.suspension = await measure_suspension(
+            folder / "suspension", times=min(options.repeats, 5)
+        )
         result.gateway_peak_kib = (await stage.gateway.ask("usage"))["peak_kib"]
     result.rows = samples.rows(RAW, HTTPS, ACCEPT, HELD, RELAY)
     result.delivery = deliveries.rows(DELIVERY, STREAM)

@@ -25,8 +25,8 @@ import aiohttp
 
 from broker.desk import sign
 from broker.desk.credentials import ProofMaker, client_assertion
-from broker.desk.session import ASSERTION_TYPE, DPOP_KEY, TOKEN_PATH
 from broker.desk.tls import client_context
+from broker.desk.tokens import ASSERTION_TYPE, DPOP_KEY, TOKEN_PATH
 from broker.model import AgencyRef, DeskRef, Posting
 from broker.sandbox.world import World
 from keys.algorithms import SignatureAlgorithm

@@ -13,7 +13,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
@@ -24,6 +24,8 @@ from broker.admission.authenticate import token_hash
 from broker.admission.dpop import DpopNonces, verify_proof
 from broker.admission.message_signature import verify_message_signature
 from broker.admission.policy import STANDARD_POLICY
+from broker.desk.sign import sign_rewrap
+from broker.desk.wire import ContentRef
 from broker.directory_watch import DirectoryWatch
 from broker.evidence.receipts import ReceiptIssuer
 from broker.exchange import Exchange
@@ -42,7 +44,9 @@ from broker.model import (
 )
 from broker.ports import IdTaken, Recorded, SignReceipt, Transport
 from broker.sandbox.world import World
+from broker.sealing import wire
 from broker.sealing.content import SignedContent
+from broker.sealing.rewrap import rewrap
 from broker.sealing.route import SealRoute
 from broker.sealing.seal import seal
 from broker.storage.ledger import Ledger, open_ledger
@@ -53,7 +57,7 @@ from broker.wiring import utc_now
 from keys import base64url
 from keys.algorithms import SignatureAlgorithm
 from keys.identifiers import KeyId
-from keys.key import SigningKey
+from keys.key import DecryptionKey, SigningKey
 from keys.secret import SecretBytes
 from schemas.loader import SchemaSet
 
@@ -89,7 +93,8 @@ class Captured:
 
     async def record(self, acceptance: Acceptance, *, sign: SignReceipt) -> Recorded | IdTaken:
         """Keep it."""
-        self.acceptances.append(acceptance)
+        # Recorded in another ledger afterwards, whose directory is at a version of its own.
+        self.acceptances.append(replace(acceptance, directory_version=None))
         token = sign(_event(acceptance), LogPosition(1))
         receipt = Receipt(
             event=EventKind.ACCEPTED,
@@ -126,7 +131,7 @@ async def workbench(world: World, author: Author, *, messages: int, repeats: int
     """Write messages and take them through the accept path as far as the ledger."""
     captured = Captured()
     async with open_ledger(world.settings.database_url) as ledger:
-        watch = DirectoryWatch(ledger.directory, roots=world.pins.roots)
+        watch = DirectoryWatch(ledger.directory, roots=lambda: world.pins.roots, clock=utc_now)
         await watch.refresh()
     exchange = Exchange(
         directory=watch,
@@ -192,6 +197,40 @@ def measure_pure(bench: Workbench, world: World) -> list[Part]:
             bench.acceptances,
         ),
     ]
+
+
+def measure_ring(bench: Workbench) -> Part:
+    """Measure the look-ups of one message: whose key signed it, and to which it is sealed."""
+    now, watch, desk = datetime.now(UTC), bench.exchange.directory, bench.author.desk
+    kid = bench.author.key.kid
+
+    def look_up(_: Acceptance) -> None:
+        directory = watch.at(now)
+        directory.message_key(kid, now)
+        directory.encryption_key(desk, now)
+
+    return bench.measure("key ring, the look-ups of one message", look_up, bench.acceptances)
+
+
+def measure_rewrap(bench: Workbench, world: World) -> Part:
+    """Measure what a desk does to one waiting message: open, wrap anew, open that, sign."""
+    now, desk, holding = datetime.now(UTC), bench.author.desk, world.holdings[bench.author.desk]
+    old = holding.decryption
+    if old is None:
+        raise RuntimeError("the desk has no key")
+    new = DecryptionKey.generate(old.algorithm, KeyId(f"{desk.country}-next-2"))
+    entries = [wire.parse(one.sealed).only_for(old.kid) for one in bench.acceptances]
+    refs = [
+        ContentRef(message_id=one.message_id, content_hash=one.content_hash)
+        for one in bench.acceptances
+    ]
+
+    def rewrap_one(item: tuple[wire.Jwe, ContentRef]) -> None:
+        entry = rewrap(item[0].protected, item[0].recipients[0], old, new)
+        sign_rewrap(item[1], entry, holding.signature, old=old.kid, desk=desk, now=now)
+
+    name = "re-wrap, on the desk"
+    return bench.measure(name, rewrap_one, list(zip(entries, refs, strict=True)))
 
 
 def _access(bench: Workbench, world: World, now: datetime) -> list[Part]:

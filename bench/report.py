@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from bench.parts import Part
 from bench.services import Usage
+from bench.suspension import Suspension
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,9 @@ class Result:
     ledger: str
     rows: list[Row] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
+    rewrap: Part | None = None
+    ring: Part | None = None
+    suspension: Suspension | None = None
     joined: Part | None = None
     ratios: list[Ratio] = field(default_factory=list)
     delivery: list[Row] = field(default_factory=list)
@@ -192,6 +196,20 @@ def _parts(result: Result) -> list[str]:
     for row in https:
         whole = f"{row.gateway_us + own:.0f}; with the relay {row.gateway_us + own + relay:.0f}"
         lines.append(f"| **sum, {row.clients} clients** | **{whole}** |")
+    if result.ring is not None and result.joined is not None:
+        share = 100 * result.ring.cpu_us / result.joined.cpu_us
+        lines.append(
+            f"| {result.ring.name}: {share:.2f} % of the accept path without its ledger "
+            f"| {result.ring.cpu_us:.1f} |"
+        )
+    if result.suspension is not None:
+        lines.append(f"| {result.suspension.line()} | - |")
+    if result.rewrap is not None:
+        per_core = 1_000_000 / result.rewrap.cpu_us
+        lines.append(
+            f"| {result.rewrap.name}: {per_core:.0f} messages a second on one core "
+            f"| {result.rewrap.cpu_us:.1f} |"
+        )
     if result.joined is not None:
         lines.append(f"| for comparison: {result.joined.name} | {result.joined.cpu_us:.0f} |")
     return lines

@@ -1,25 +1,29 @@
 """Pure. Who takes part, which roads are open, and which key is whose.
 
 Rows in a database are nobody's word: a ``Directory`` is made only by :meth:`Directory.verify`,
-which lets a key in only with its country's signed statement. So whoever holds the database
-cannot slip in a reader or a writer. He can open and close roads and change what an agency is
-for: those rows are not signed yet.
+which lets a key in only with its country's signed statement, and a pair only with the signed
+acts of two administrators. So whoever holds the database cannot slip in a reader or a writer,
+nor open a road. What an agency is for, and which client is whose, he could change: those rows
+are not signed yet.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
+from typing import Final
 
 from broker.errors import Code, KeyUnavailableError
 from broker.model import AgencyRef, DeskRef, Pair, QueueName, Scope
-from keys import statement
-from keys.errors import KeysError, NoKeyError
+from broker.trust import Trusted, trust
+from keys.decisions import CLOCKS_APART, Decisions
+from keys.errors import NoKeyError
 from keys.holder import Holder
-from keys.identifiers import KeyId
+from keys.identifiers import KeyId, Owner
 from keys.key import EncryptionKey, KeyUse, VerificationKey
-from keys.ring import KeyRing, KeyState, RingEntry
-from keys.statement import KeyStatement, Roots, StatedKey
+from keys.ring import KeyRing, RingEntry, step
+from keys.root import Root, Roots
+from keys.statement import KeyStatement
 from schemas.vocabulary import AgencyFunction, Compartment, Country
 
 
@@ -55,49 +59,87 @@ class DirectoryRecord:
     agencies: tuple[AgencyRecord, ...] = ()
     clients: tuple[ClientRecord, ...] = ()
     desks: frozenset[DeskRef] = frozenset()
-    open_pairs: frozenset[Pair] = frozenset()
     statements: tuple[str, ...] = field(default=(), repr=False)
-    """Signed key statements, compact JWS; each is verified against its country's root."""
+    """Roots, key statements and administrators' acts, signed, in the order of their arrival."""
+    recorded: tuple[datetime | None, ...] = field(default=(), repr=False)
+    """When each of them came, where that was noted; empty if it was noted of none."""
+
+    def with_document(self, token: str, at: datetime) -> "DirectoryRecord":
+        """The same with one more signed document, which came now."""
+        return replace(self, statements=(*self.statements, token), recorded=(*self.recorded, at))
+
+    @property
+    def arrivals(self) -> Mapping[str, datetime] | None:
+        """When documents came, by document; None where nobody noted it."""
+        if not self.recorded:
+            return None
+        pairs = zip(self.statements, self.recorded, strict=False)
+        return {token: at for token, at in pairs if at is not None}
+
+
+RECEIPTS: Final = Holder.service("receipts")
+TOKENS: Final = Holder.service("tokens")
 
 
 class Directory:
-    """What the exchange acts on at one moment; a change makes a new one."""
+    """What the exchange acts on at one moment; a change, or time, makes a new one."""
 
-    __slots__ = ("_agencies", "_clients", "_pairs", "_ring", "record")
+    __slots__ = ("_agencies", "_clients", "_holders", "_pairs", "_trusted", "at", "record", "ring")
 
-    def __init__(self, record: DirectoryRecord, ring: KeyRing) -> None:
+    def __init__(self, record: DirectoryRecord, trusted: Trusted, *, at: datetime) -> None:
         self.record = record
-        self._ring = ring
+        self.at: Final = at
+        self._trusted = trusted
+        self.ring: Final = step(KeyRing(trusted.entries, policy=trusted.decisions.policy(at)), at)
+        # Made once: a holder checks its name, and this is asked for each recipient.
+        self._holders = {desk: Holder.desk(desk.country, desk.compartment) for desk in record.desks}
         self._agencies = MappingProxyType({row.ref: row for row in record.agencies})
         self._clients = MappingProxyType({row.client_id: row for row in record.clients})
-        self._pairs = _open_pairs(record)
+        self._pairs = _open_pairs(record, trusted.decisions.open_pairs(at))
 
     @classmethod
     def verify(
-        cls, record: DirectoryRecord, *, roots: Roots
+        cls, record: DirectoryRecord, *, roots: Mapping[Owner, Root], now: datetime
     ) -> "tuple[Directory, tuple[str, ...]]":
-        """Let in what the countries' roots vouch for.
+        """Let in what the countries' roots and administrators vouch for.
 
         Args:
             record: The rows as they lie in the ledger.
             roots: Pinned in this process's own configuration, never read from the ledger.
+            now: Keys and decisions stand as at this moment.
 
         Returns:
-            The directory, and why each statement that is left out was left out.
+            The directory, and why each signed document that is left out was left out.
         """
-        stated: dict[KeyId, list[KeyStatement]] = {}
-        rejected: list[str] = []
-        for token in record.statements:
-            try:
-                one = statement.verify(token, roots=roots)
-            except KeysError as error:
-                rejected.append(str(error))
-                continue
-            stated.setdefault(one.kid, []).append(one)
-        entries = [entry for entry in map(_entry, stated.values()) if entry is not None]
-        rejected += ["a key id names two keys"] * (len(stated) - len(entries))
-        ring = KeyRing(entries)
-        return cls(record, ring), tuple(rejected)
+        arrivals = record.arrivals
+        if arrivals is not None:
+            # A row from the future would make all that came after it look late.
+            arrivals = {token: at for token, at in arrivals.items() if at <= now + CLOCKS_APART}
+        trusted = trust(record.statements, pinned=roots, arrivals=arrivals)
+        return cls(record, trusted, at=now), trusted.rejected
+
+    def stepped(self, now: datetime) -> "Directory":
+        """What it is at another moment, with nothing new having been decided."""
+        return Directory(self.record, self._trusted, at=now)
+
+    def due(self) -> datetime | None:
+        """When does it change by itself next: a key begins or ends, a time-lock is over?"""
+        return self._trusted.next_moment(self.at)
+
+    @property
+    def decisions(self) -> Decisions:
+        """What administrators have decided."""
+        return self._trusted.decisions
+
+    @property
+    def roots(self) -> Roots:
+        """The newest roots that follow from the pinned ones."""
+        return self._trusted.roots
+
+    @property
+    def vouched_for(self) -> tuple[str, ...]:
+        """The signed documents that count, in the order of their arrival."""
+        return self._trusted.tokens
 
     @property
     def version(self) -> int:
@@ -119,7 +161,7 @@ class Directory:
     def client_keys(self, client: ClientRecord, at: datetime) -> tuple[VerificationKey, ...]:
         """Which keys may this client authenticate with now?"""
         holder = Holder.client(client.subject.country, client.client_id)
-        return self._ring.keys_that_verify(holder, KeyUse.CLIENT_AUTHENTICATION, at)
+        return self.ring.keys_that_verify(holder, KeyUse.CLIENT_AUTHENTICATION, at)
 
     def message_key(self, kid: KeyId, at: datetime) -> tuple[VerificationKey, AgencyRef] | None:
         """Whose message-signature key is this, if it is anybody's at that moment?"""
@@ -146,9 +188,39 @@ class Directory:
             KeyUnavailableError: The desk has none that is current; the sender may retry.
         """
         try:
-            return self._ring.encryption_key_for(Holder.desk(desk.country, desk.compartment), at)
+            return self.ring.encryption_key_for(self._holder(desk), at)
         except NoKeyError:
             raise KeyUnavailableError(Code.RECIPIENT_KEY_UNAVAILABLE) from None
+
+    def _holder(self, desk: DeskRef) -> Holder:
+        return self._holders.get(desk) or Holder.desk(desk.country, desk.compartment)
+
+    def service_keys(
+        self, service: Holder, use: KeyUse, at: datetime
+    ) -> tuple[VerificationKey, ...]:
+        """Which keys of the exchange itself count at that moment? The newest first."""
+        return self.ring.keys_that_verify(service, use, at)
+
+    def receipt_key(self, kid: KeyId) -> RingEntry | None:
+        """Find a receipt key, old ones among them; when it counts, the entry tells."""
+        entry = self.ring.by_kid(kid)
+        is_one = entry is not None and entry.statement.use is KeyUse.RECEIPT_SIGNATURE
+        return entry if is_one else None
+
+    def receipt_counts(self, kid: KeyId, at: datetime) -> bool:
+        """Did this receipt key count at that moment?"""
+        entry = self.receipt_key(kid)
+        return entry is not None and entry.could_sign_at(at)
+
+    @property
+    def receipt_keys(self) -> Mapping[KeyId, VerificationKey]:
+        """All receipt keys that were ever stated: a receipt is checked years later."""
+        entries = self.ring.of(RECEIPTS, KeyUse.RECEIPT_SIGNATURE)
+        return {
+            entry.kid: entry.statement.key
+            for entry in entries
+            if isinstance(entry.statement.key, VerificationKey)
+        }
 
     def has_desk(self, desk: DeskRef) -> bool:
         """Whether the country has set up this desk."""
@@ -157,6 +229,11 @@ class Directory:
     def is_open(self, pair: Pair) -> bool:
         """Whether messages may go this way now."""
         return pair.queue in self._pairs
+
+    @property
+    def open_pairs(self) -> tuple[Pair, ...]:
+        """Every open road, in a stable order."""
+        return tuple(self._pairs.values())
 
     def queues(self) -> tuple[QueueName, ...]:
         """Every open road, in a stable order."""
@@ -174,38 +251,17 @@ class Directory:
         )
 
     def _signing_entry(self, kid: KeyId, use: KeyUse, at: datetime) -> KeyStatement | None:
-        entry = self._ring.by_kid(kid)
+        entry = self.ring.by_kid(kid)
         if entry is None or entry.statement.use is not use or not entry.could_sign_at(at):
             return None
         return entry.statement
 
 
-def _entry(statements: Sequence[KeyStatement]) -> RingEntry | None:
-    """Take a key's newest statement; one that renews an older one keeps its beginning.
-
-    Else whatever was signed before the renewal would stop verifying. Two keys, holders or
-    uses under one name are neither: whoever orders the rows could choose between them.
-    """
-    newest = max(statements, key=lambda one: one.serial)
-    if any((one.key, one.holder, one.use) != _purpose(newest) for one in statements):
-        return None
-    since = min(one.not_before for one in statements)
-    return RingEntry(
-        statement=replace(newest, not_before=since), state=KeyState.ACTIVE, since=since
+def _open_pairs(record: DirectoryRecord, opened: frozenset[str]) -> Mapping[QueueName, Pair]:
+    every: Iterable[Pair] = (
+        Pair(origin=origin, desk=desk)
+        for origin in sorted(record.countries)
+        for desk in sorted(record.desks)
+        if desk.country in record.countries and origin is not desk.country
     )
-
-
-def _purpose(stated: KeyStatement) -> tuple[StatedKey, Holder, KeyUse]:
-    return stated.key, stated.holder, stated.use
-
-
-def _open_pairs(record: DirectoryRecord) -> Mapping[QueueName, Pair]:
-    usable: Iterable[Pair] = (
-        pair
-        for pair in sorted(record.open_pairs)
-        if pair.origin in record.countries
-        and pair.desk.country in record.countries
-        and pair.desk in record.desks
-        and pair.origin is not pair.desk.country
-    )
-    return MappingProxyType({pair.queue: pair for pair in usable})
+    return MappingProxyType({pair.queue: pair for pair in every if pair.queue in opened})

@@ -64,6 +64,8 @@ class Code(StrEnum):
     ACKNOWLEDGEMENT_INVALID = "acknowledgement-invalid"
     DELIVERY_UNKNOWN = "delivery-unknown"
     DELIVERY_SETTLED = "delivery-settled"
+    REWRAP_INVALID = "rewrap-invalid"
+    REWRAP_KEY_INACTIVE = "rewrap-key-inactive"
     # The request itself
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
@@ -77,6 +79,7 @@ class Code(StrEnum):
     LEDGER_UNAVAILABLE = "ledger-unavailable"
     TRANSPORT_UNAVAILABLE = "transport-unavailable"
     RECIPIENT_KEY_UNAVAILABLE = "recipient-key-unavailable"
+    GATEWAY_KEY_UNAVAILABLE = "gateway-key-unavailable"
     # Nobody retries
     UNSEAL_FAILED = "unseal-failed"
     EVIDENCE_INVALID = "evidence-invalid"
@@ -145,7 +148,7 @@ class UnavailableError(BrokerError):
 
 
 class KeyUnavailableError(UnavailableError):
-    """A recipient has no key that is current."""
+    """A recipient, or the gateway itself, has no key that is current."""
 
 
 class LedgerUnavailableError(UnavailableError):

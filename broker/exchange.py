@@ -6,8 +6,9 @@ The relay (``relay.py``) and the hand-over to desks (``hand_over.py``) go on fro
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
 
 from broker.admission.authorise import OPEN_PAIR, authorise
 from broker.admission.message_signature import verify_message_signature
@@ -15,7 +16,13 @@ from broker.admission.policy import Policy
 from broker.admission.validate import validate
 from broker.directory import Directory
 from broker.directory_watch import DirectoryWatch
-from broker.errors import Code, ConflictError, KeyUnavailableError, RefusedError
+from broker.errors import (
+    Code,
+    ConflictError,
+    KeyUnavailableError,
+    RefusedError,
+    UnavailableError,
+)
 from broker.model import (
     Acceptance,
     AgencyRef,
@@ -29,14 +36,19 @@ from broker.model import (
     RoutedMessage,
     SignedPosting,
 )
-from broker.ports import Clock, IdTaken, MessageLedger, Recorded, SignReceipt
+from broker.ports import Clock, DirectoryMoved, IdTaken, MessageLedger, Recorded, SignReceipt
 from broker.sealing.content import SignedContent
 from broker.sealing.route import route_of
 from broker.sealing.seal import SealedMessage, seal
 from keys.entropy import Entropy
+from keys.identifiers import KeyId
 from keys.key import EncryptionKey
 from keys.secret import SecretBytes
 from schemas.loader import SchemaSet
+
+MOST_TRIES: Final = 4
+"""Administrators change the directory now and then; thrice during one message is a storm."""
+MOVED: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +81,9 @@ class Exchange:
         1. Did this agency write these bytes?
         2. Are they a message, and may it go where it wants?
         3. Close it for the desks, and forget what it says.
-        4. Record it. After the commit the sender has a receipt, and nothing is lost.
+        4. Record it, unless the directory has changed since: then all of this is done again,
+           so that nothing is ever sealed to a key that was taken out. After the commit the
+           sender has a receipt, and nothing is lost.
 
         Args:
             posting: The body, and the ``Message-Signature`` that came with it.
@@ -79,7 +93,19 @@ class Exchange:
             RefusedError: One of its kinds; nothing of the message was recorded.
             UnavailableError: The same posting may succeed later; posting it again is safe.
         """
+        for _ in range(MOST_TRIES):
+            accepted = await self._try_to_accept(posting, sender)
+            if accepted is not None:
+                return accepted
+            # The directory changed between the choice of keys and the record: perhaps one of
+            # these keys was just taken out. Nothing was recorded; everything is asked anew.
+            await self.directory.refresh()
+        raise UnavailableError(Code.OVERLOADED, retry_after=MOVED)
+
+    async def _try_to_accept(self, posting: Posting, sender: AgencyRef) -> Accepted | None:
+        """Accept by the directory of this moment; None if it was no longer the newest."""
         now = self.clock()
+        version = self.directory.at(now).version
         signed = self._authenticate(posting, sender, now)
         try:
             routed = self._admit(signed, now)
@@ -92,9 +118,12 @@ class Exchange:
                 raise
             return first
         # A crash before this line loses nothing: the sender has no receipt and asks again.
-        recorded = await self.ledger.record(
-            self._acceptance(routed, sealed, now), sign=self.sign_receipt
+        acceptance = replace(
+            self._acceptance(routed, sealed, signed.signed_with, now), directory_version=version
         )
+        recorded = await self.ledger.record(acceptance, sign=self.sign_receipt)
+        if isinstance(recorded, DirectoryMoved):
+            return None
         # A crash here loses nothing either: the relay finds the record, and the sender, who
         # has no answer, asks again and gets the same receipt.
         return _accepted(recorded, routed.message.id, routed.deliveries)
@@ -107,6 +136,7 @@ class Exchange:
             KeyUnavailableError: As :meth:`accept` would.
         """
         now = self.clock()
+        self.directory.at(now)
         routed = self._admit(self._authenticate(posting, sender, now), now)
         self._recipient_keys(routed, now)
         return routed
@@ -140,7 +170,7 @@ class Exchange:
         return [self._current.encryption_key(route.pair.desk, now) for route in routed.deliveries]
 
     def _acceptance(
-        self, routed: RoutedMessage, sealed: SealedMessage, now: datetime
+        self, routed: RoutedMessage, sealed: SealedMessage, signing_key: KeyId, now: datetime
     ) -> Acceptance:
         message = routed.message
         pairs = tuple(route.pair for route in routed.deliveries)
@@ -158,6 +188,7 @@ class Exchange:
             sealed=sealed.jwe,
             pairs=pairs,
             recipient_keys=dict(zip((pair.desk for pair in pairs), sealed.recipients, strict=True)),
+            signing_key=signing_key,
         )
 
     async def _first_answer(self, signed: SignedPosting) -> Accepted | None:
@@ -179,7 +210,9 @@ class Exchange:
 
 
 def _accepted(
-    recorded: Recorded | IdTaken, message_id: MessageId, deliveries: tuple[Route, ...]
+    recorded: Recorded | IdTaken,
+    message_id: MessageId,
+    deliveries: tuple[Route, ...],
 ) -> Accepted:
     if isinstance(recorded, IdTaken):
         raise ConflictError(Code.ID_REUSED)

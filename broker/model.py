@@ -191,6 +191,8 @@ class EventKind(StrEnum):
     DEAD_LETTERED = "dead-lettered"
     EXPIRED = "expired"
     REQUEUED = "requeued"
+    REWRAPPED = "rewrapped"
+    """A desk took its copy from one of its keys to the next; the content did not change."""
 
 
 class RefusalReason(StrEnum):
@@ -250,6 +252,10 @@ class Acceptance:
     """JWE General JSON."""
     pairs: tuple[Pair, ...]
     recipient_keys: Mapping[DeskRef, KeyId]
+    signing_key: KeyId
+    """The key that signed the message."""
+    directory_version: int | None = None
+    """The directory that said which keys are active; None is not compared with the ledger's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

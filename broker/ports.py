@@ -26,7 +26,6 @@ from broker.model import (
     MessageId,
     MessageStatus,
     Outgoing,
-    Pair,
     QueueDepth,
     QueueName,
     Receipt,
@@ -56,6 +55,11 @@ class IdTaken:
     """This agency's id already names a message with other bytes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryMoved:
+    """Not recorded: since the message was sealed, administrators have changed the directory."""
+
+
 class MessageLedger(Protocol):
     """Accepted messages and what became of them: the truth of the exchange."""
 
@@ -64,7 +68,9 @@ class MessageLedger(Protocol):
     ) -> Recorded | IdTaken | None:
         """Answer whether this id was accepted before, so that nothing is sealed twice."""
 
-    async def record(self, acceptance: Acceptance, *, sign: SignReceipt) -> Recorded | IdTaken:
+    async def record(
+        self, acceptance: Acceptance, *, sign: SignReceipt
+    ) -> Recorded | IdTaken | DirectoryMoved:
         """Record a message, its deliveries and its receipt in one transaction.
 
         Durable when it returns: a power cut afterwards loses nothing. Concurrent calls are
@@ -75,6 +81,10 @@ class MessageLedger(Protocol):
         If it raises ``LedgerUnavailableError`` the message may or may not be recorded: the
         commit can succeed and its answer be lost. Recording it again is safe, and answers
         ``replayed`` if it was. ``sign`` may be called from another thread.
+
+        A message that names a version of the directory is recorded only if that is the version
+        at the moment of recording: none is sealed to a key that was not active then. What is
+        known already is answered first, whatever the version.
         """
 
     async def status(self, sender: AgencyRef, message_id: MessageId) -> MessageStatus | None:
@@ -229,11 +239,12 @@ class DirectoryStore(Protocol):
     async def add_desk(self, desk: DeskRef) -> None:
         """Add a desk; repeating it changes nothing."""
 
-    async def set_pair(self, pair: Pair, *, is_open: bool) -> None:
-        """Open or close a pair."""
+    async def add_statements(self, tokens: Sequence[str], *, at: datetime) -> None:
+        """Add signed documents (roots, key statements, acts): all of them or none.
 
-    async def add_statement(self, token: str) -> None:
-        """Add a signed key statement; repeating it changes nothing."""
+        They stand in the order given, behind all that came before. One that is there already
+        stays where it is; if all are, nothing changes. ``at`` is kept as when they came.
+        """
 
 
 # --- the transport --------------------------------------------------------------------

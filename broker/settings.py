@@ -20,6 +20,8 @@ from broker.errors import ConfigurationError
 PREFIX: Final = "ENLACE_"
 OF_OTHERS: Final = frozenset({"ENLACE_LANG", "ENLACE_OUTPUT", "ENLACE_PROFILE"})
 """Read by the command line and by desks."""
+ELSEWHERE: Final = ("pkcs11:", "credential:")
+"""What may stand in the place of a path: see docs/custody.md."""
 FOR_TESTS: Final = ("ENLACE_TEST_", "ENLACE_REQUIRE_", "ENLACE_BENCH_")
 
 
@@ -65,8 +67,6 @@ class Settings(BaseSettings):
     """At least 32 bytes that all gateways of the exchange share, and nobody else."""
     roots: Path = Path("roots.json")
     """The countries' root keys, brought here by another way than the ledger."""
-    receipt_key: str = "GW-receipt-1"
-    token_key: str = "GW-token-1"  # noqa: S105 - a key's name
     max_connections_per_address: int = Field(default=64, ge=1)
     max_connections: int = Field(default=800, ge=1)
     """Of all together; below the usual 1,024 open files, so that the ledger always has some."""
@@ -116,8 +116,9 @@ class Settings(BaseSettings):
         return _secret(self.amqp_url, self.amqp_url_file)
 
     def at_home(self, path: Path) -> Path:
-        """Find a file: relative paths lie in ``home``."""
-        return self.home / path
+        """Find a file: relative paths lie in ``home``; a token or a credential lies nowhere."""
+        is_file = not str(path).startswith(ELSEWHERE)
+        return self.home / path if is_file else path
 
 
 def load_settings(**overrides: object) -> Settings:

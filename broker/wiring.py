@@ -3,23 +3,24 @@
 import asyncio
 import os
 import signal
-import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
 
-from broker.admission.access_token import AccessTokens
 from broker.admission.dpop import DpopNonces
 from broker.admission.policy import STANDARD_POLICY
 from broker.attempt import attempt
 from broker.directory_watch import DirectoryWatch
 from broker.errors import ConfigurationError
-from broker.evidence.receipts import ReceiptIssuer
 from broker.exchange import Exchange
+from broker.file_watch import FileWatch
 from broker.gateway.access import Access, ClientKeys
 from broker.gateway.app import public_app
 from broker.gateway.context import Gateway
@@ -28,10 +29,15 @@ from broker.gateway.limits import Buckets, Limits, Rate
 from broker.gateway.metrics import Metrics
 from broker.gateway.polls import PollSessions
 from broker.gateway.proxies import Proxies
-from broker.gateway.server import Doorkeeper, listen, server_context, split_address
+from broker.gateway.server import Doorkeeper, listen, split_address
+from broker.gateway.tls import ServerTls
+from broker.gateway_keys import CurrentTokens, GatewayKeys
 from broker.gateway_secrets import Secrets, read_secrets
 from broker.hand_over import HandOvers
+from broker.key_watch import KeyWatch
+from broker.notices import Notices
 from broker.ports import Transport
+from broker.recollection import InFile
 from broker.relay import Relay
 from broker.settings import Mode, Settings
 from broker.storage.ledger import Ledger, open_ledger
@@ -46,6 +52,8 @@ from schemas.loader import SchemaSet
 
 log = structlog.get_logger()
 DECLARE_AGAIN = timedelta(seconds=2)
+REMEMBERED = Path("seen-statements.json")
+"""In the gateway's home, outside of the ledger: see ``recollection``."""
 
 
 def utc_now() -> datetime:
@@ -67,27 +75,32 @@ async def open_transport(settings: Settings, ledger: Ledger) -> AsyncIterator[Tr
 
 def build_gateway(
     settings: Settings, secrets: Secrets, ledger: Ledger, transport: Transport
-) -> Gateway:
-    """Put one gateway together; starts nothing."""
+) -> tuple[Gateway, GatewayKeys]:
+    """Put one gateway together, and what it signs with; starts nothing."""
     schemas = SchemaSet.load()
-    watch = DirectoryWatch(ledger.directory, roots=secrets.pins.roots)
-    sign_receipt = ReceiptIssuer(secrets.receipt_key, issuer=settings.base_url)
+    watch = DirectoryWatch(
+        ledger.directory,
+        roots=lambda: keys.secrets.pins.roots,
+        clock=utc_now,
+        recollection=InFile(settings.at_home(REMEMBERED)),
+    )
+    keys = GatewayKeys(secrets, lambda: watch.current, issuer=settings.base_url, clock=utc_now)
     limits = _limits(settings)
     hand_overs = HandOvers(
         ledger=ledger.deliveries,
         transport=transport,
         clock=utc_now,
-        sign_receipt=sign_receipt,
+        sign_receipt=keys.sign_receipt,
         lease=timedelta(seconds=settings.lease_seconds),
     )
-    return Gateway(
+    gateway = Gateway(
         base_url=settings.base_url,
         exchange=Exchange(
             directory=watch,
             schemas=schemas,
             policy=STANDARD_POLICY,
             ledger=ledger.messages,
-            sign_receipt=sign_receipt,
+            sign_receipt=keys.sign_receipt,
             mac_key=secrets.mac_key,
             clock=utc_now,
             draw=os.urandom,
@@ -95,8 +108,9 @@ def build_gateway(
         hand_overs=hand_overs,
         polls=PollSessions(hand_overs=hand_overs),
         deliveries=ledger.deliveries,
+        key_ledger=ledger.keys,
         directory=watch,
-        access=_access(settings, secrets, ledger, watch, limits),
+        access=_access(settings, keys, ledger, watch, limits),
         relay=Relay(ledger=ledger.deliveries, transport=transport, clock=utc_now),
         schemas=schemas,
         texts=Catalogue.load("problems"),
@@ -104,11 +118,13 @@ def build_gateway(
         proxies=Proxies(settings.trusted_proxies),
         metrics=Metrics(),
         clock=utc_now,
+        keys=keys,
     )
+    return gateway, keys
 
 
 def _access(
-    settings: Settings, secrets: Secrets, ledger: Ledger, watch: DirectoryWatch, limits: Limits
+    settings: Settings, keys: GatewayKeys, ledger: Ledger, watch: DirectoryWatch, limits: Limits
 ) -> Access:
     def find_client(client_id: str) -> ClientKeys | None:
         client = watch.current.client(client_id)
@@ -116,17 +132,15 @@ def _access(
             return None
         return ClientKeys(record=client, keys=watch.current.client_keys(client, utc_now()))
 
-    own = secrets.receipt_key
-    receipt_keys = {**secrets.pins.receipt_keys, own.kid: own.public}
     return Access(
         base_url=settings.base_url,
         proofs=ledger.proofs,
         clock=utc_now,
-        nonces=DpopNonces(secrets.nonce_secret.reveal()),
-        tokens=AccessTokens(issuer=settings.base_url, signing_key=secrets.token_key),
+        nonces=DpopNonces(keys.secrets.nonce_secret.reveal()),
+        tokens=CurrentTokens(keys, issuer=settings.base_url, clock=utc_now),
         find_client=find_client,
         count_client=limits.count_client,
-        receipt_keys=receipt_keys.values,
+        receipt_keys=keys.receipt_keys,
     )
 
 
@@ -153,22 +167,51 @@ async def running_gateway(
         LedgerUnavailableError: The ledger does not answer.
     """
     secrets = read_secrets(settings, minimum=minimum)
+    tls = _tls(settings)
     if settings.mode is Mode.DEVELOPMENT:
         await upgrade(settings.database_url)
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(open_ledger(settings.database_url))
         transport = await stack.enter_async_context(open_transport(settings, ledger))
-        gateway = build_gateway(settings, secrets, ledger, transport)
+        gateway, keys = build_gateway(settings, secrets, ledger, transport)
         await gateway.directory.refresh()
-        await stack.enter_async_context(_background(gateway, transport, ledger))
-        await stack.enter_async_context(_serving(settings, gateway, transport))
+        gateway.keys.check()
+        watches: list[FileWatch[Any]] = [
+            FileWatch(
+                "gateway-keys",
+                files=lambda: _secret_files(settings),
+                read=partial(read_secrets, settings, minimum=minimum),
+                take=keys.use,
+            )
+        ]
+        if tls is not None:
+            gateway.metrics.watch_tls(tls.seconds_left)
+            watches.append(tls.watch)
+        key_watch = _key_watch(settings, gateway, keys, ledger)
+        await stack.enter_async_context(
+            _background(gateway, transport, ledger, (*watches, key_watch))
+        )
+        await stack.enter_async_context(_serving(settings, gateway, transport, tls))
         log.info("gateway:started", transport=transport.name, listen=settings.listen)
         yield gateway
 
 
+def _key_watch(settings: Settings, gateway: Gateway, keys: GatewayKeys, ledger: Ledger) -> KeyWatch:
+    return KeyWatch(
+        directory=gateway.directory,
+        ledger=ledger.keys,
+        notices=Notices(ledger=ledger.keys, sign=keys.sign_notice, issuer=settings.base_url),
+        clock=utc_now,
+        show=gateway.metrics.show_keys,
+    )
+
+
 @asynccontextmanager
 async def _background(
-    gateway: Gateway, transport: Transport, ledger: Ledger
+    gateway: Gateway,
+    transport: Transport,
+    ledger: Ledger,
+    watches: Sequence[FileWatch[Any] | KeyWatch],
 ) -> AsyncIterator[None]:
     sweep = Sweep(
         ledger=ledger.deliveries,
@@ -189,6 +232,7 @@ async def _background(
                 gateway.polls.run(),
                 sweep.run(),
                 _keep_declared(transport, gateway.directory, queues),
+                *(watch.run() for watch in watches),
             )
         ]
         try:
@@ -213,7 +257,7 @@ async def _keep_declared(
 
 @asynccontextmanager
 async def _serving(
-    settings: Settings, gateway: Gateway, transport: Transport
+    settings: Settings, gateway: Gateway, transport: Transport, tls: ServerTls | None
 ) -> AsyncIterator[None]:
     runner = web.AppRunner(
         public_app(gateway),
@@ -232,7 +276,7 @@ async def _serving(
     listener = await listen(
         runner.server,
         settings.listen,
-        tls=_tls(settings),
+        tls=tls,
         door=Doorkeeper(
             per_address=settings.max_connections_per_address,
             at_most=settings.max_connections,
@@ -250,13 +294,21 @@ async def _serving(
         await management.cleanup()
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def _secret_files(settings: Settings) -> Sequence[Path]:
+    names = (settings.keys, settings.passphrase_file, settings.roots)
+    return [settings.at_home(name) for name in names]
+
+
+def _tls(settings: Settings) -> ServerTls | None:
     if settings.plain_http:
         return None
     if settings.tls_certificate is None or settings.tls_key is None:
         raise ConfigurationError("ENLACE_TLS_CERTIFICATE and ENLACE_TLS_KEY must be set")
-    return server_context(
-        settings.at_home(settings.tls_certificate), settings.at_home(settings.tls_key)
+    return ServerTls(
+        settings.at_home(settings.tls_certificate),
+        settings.at_home(settings.tls_key),
+        host=urlsplit(settings.base_url).hostname or "localhost",
+        clock=utc_now,
     )
 
 

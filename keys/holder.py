@@ -22,6 +22,8 @@ class HolderKind(StrEnum):
     CLIENT = "client"
     SERVICE = "service"
     """A part of the exchange itself: receipts, tokens."""
+    ADMINISTRATOR = "administrator"
+    """A person who decides on keys and pairs, for a country or for the exchange."""
 
 
 KINDS: Final = {kind.value: kind for kind in HolderKind}
@@ -36,10 +38,7 @@ class Holder:
     name: str
 
     def __post_init__(self) -> None:
-        is_service = self.kind is HolderKind.SERVICE
-        if NAME_PATTERN.fullmatch(self.name) is None or is_service != isinstance(
-            self.owner, Exchange
-        ):
+        if NAME_PATTERN.fullmatch(self.name) is None or self.kind not in _kinds_of(self.owner):
             raise StatementError("not a holder of keys")
         if self.kind is HolderKind.DESK and self.name not in COMPARTMENTS:
             raise StatementError("not a holder of keys")
@@ -65,6 +64,14 @@ class Holder:
         return cls(Exchange.GATEWAY, HolderKind.SERVICE, name)
 
     @classmethod
+    def administrator(cls, owner: Owner, name: str) -> "Holder":
+        """Name a person who decides on keys and pairs."""
+        return cls(owner, HolderKind.ADMINISTRATOR, name)
+
+    def __str__(self) -> str:
+        return f"{self.owner}/{self.kind}/{self.name}"
+
+    @classmethod
     def from_json(cls, owner: Owner, value: JsonValue) -> "Holder":
         """Read ``{"desk": "judicial"}`` and its like.
 
@@ -82,3 +89,9 @@ class Holder:
     def to_json(self) -> JsonObject:
         """Write what :meth:`from_json` reads."""
         return {self.kind.value: self.name}
+
+
+def _kinds_of(owner: Owner) -> frozenset[HolderKind]:
+    if isinstance(owner, Exchange):
+        return frozenset({HolderKind.SERVICE, HolderKind.ADMINISTRATOR})
+    return frozenset(HolderKind) - {HolderKind.SERVICE}

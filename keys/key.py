@@ -10,19 +10,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from keys import hybrid, signature, strict_json
+from keys import hybrid, private_half, signature
 from keys import jwk as jwk_form
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
 from keys.entropy import Entropy
-from keys.errors import KeyFormatError
+from keys.errors import CustodyError, CustodyFault, KeyFormatError
 from keys.identifiers import KeyId, fingerprint, parse_kid, thumbprint
-from keys.secret import Hidden, SecretBytes
+from keys.secret import Hidden, SecretBytes, without_frames
 from keys.strict_json import JsonObject
-
-SECRET_BYTES: Final = 32
-P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-P256_DRAW_BYTES: Final = 40
-"""64 bits more than the order, so that reducing them leaves no bias (FIPS 186-5 A.2.1)."""
 
 
 class KeyUse(StrEnum):
@@ -34,6 +29,7 @@ class KeyUse(StrEnum):
     DESK_SIGNATURE = "desk_signature"
     RECEIPT_SIGNATURE = "receipt_signature"
     TOKEN_SIGNATURE = "token_signature"  # noqa: S105 - a use, no password
+    ADMINISTRATION = "administration"
     ROOT_SIGNATURE = "root_signature"
 
 
@@ -88,17 +84,37 @@ class VerificationKey:
 
 
 class SigningKey(Hidden):
-    """A private key that signs."""
+    """A private key that signs; its secret is held here, or by a token that signs for us."""
 
     __slots__ = ("_secret", "_sign", "algorithm", "kid", "public")
 
+    kid: KeyId
+    algorithm: SignatureAlgorithm
+    public: VerificationKey
+    _secret: SecretBytes | None
+    _sign: signature.Sign
+
     def __init__(self, *, kid: KeyId, algorithm: SignatureAlgorithm, secret: SecretBytes) -> None:
-        sign, public = signature.signer(algorithm, secret.reveal())
-        self.kid: Final = kid
-        self.algorithm: Final = algorithm
-        self.public: Final = VerificationKey(kid=kid, form=signature.PublicForm(algorithm, public))
+        sign, public = private_half.load_signer(algorithm, secret)
+        self.kid = kid
+        self.algorithm = algorithm
+        self.public = VerificationKey(kid=kid, form=signature.PublicForm(algorithm, public))
         self._secret = secret
         self._sign = sign
+
+    @classmethod
+    def in_token(cls, public: VerificationKey, sign: signature.Sign) -> "SigningKey":
+        """Stand for a private key that a token keeps.
+
+        Args:
+            public: The public half, read from the token.
+            sign: Has the token sign, from any thread; raises :class:`CustodyError` if it
+                is away.
+        """
+        key = cls.__new__(cls)
+        key.kid, key.algorithm, key.public = public.kid, public.algorithm, public
+        key._secret, key._sign = None, sign  # noqa: SLF001 - a constructor of this class
+        return key
 
     @classmethod
     def generate(
@@ -109,12 +125,7 @@ class SigningKey(Hidden):
         Raises:
             KeyFormatError: RSA, which we never hold.
         """
-        if algorithm is SignatureAlgorithm.ES256:
-            number = int.from_bytes(draw(P256_DRAW_BYTES)) % (P256_ORDER - 1) + 1
-            secret = number.to_bytes(SECRET_BYTES)
-        else:
-            secret = draw(SECRET_BYTES)
-        return cls(kid=kid, algorithm=algorithm, secret=SecretBytes(secret))
+        return cls(kid=kid, algorithm=algorithm, secret=private_half.draw_secret(algorithm, draw))
 
     @classmethod
     def from_jwk(cls, jwk: JsonObject, *, kid: KeyId | None = None) -> "SigningKey":
@@ -124,31 +135,40 @@ class SigningKey(Hidden):
             KeyFormatError: Malformed, RSA, or the public members are of another key.
         """
         algorithm = jwk_form.signature_algorithm(jwk, private=True)
-        secret = SecretBytes(jwk_form.octets(jwk, "d", SECRET_BYTES))
+        secret = SecretBytes(jwk_form.octets(jwk, "d", private_half.SECRET_BYTES))
         key = cls(kid=kid or parse_kid(jwk.get("kid")), algorithm=algorithm, secret=secret)
         public_members = {name: value for name, value in jwk.items() if name != "d"}
         if signature.read_public(public_members) != key.public.form:
             raise KeyFormatError("the halves of the key do not belong together")
         return key
 
+    @without_frames
     def sign(self, message: bytes) -> bytes:
-        """Sign these bytes: 64 bytes, the same every time."""
+        """Sign these bytes: 64 bytes, the same every time unless a token signs by ES256.
+
+        Raises:
+            CustodyError: The token that keeps the key is away; never for a key held here.
+        """
         return self._sign(message)
 
     def export(self) -> SecretBytes:
-        """Give the private JWK as JSON bytes, for a key file."""
-        private = {**self.public.jwk(), "d": jwk_form.text(self._secret.reveal())}
-        return SecretBytes(strict_json.write(private))
+        """Give the private JWK as JSON bytes, for a key file.
+
+        Raises:
+            CustodyError: The key lives in a token, and stays there.
+        """
+        if self._secret is None:
+            raise CustodyError(CustodyFault.NOT_EXPORTABLE)
+        return private_half.private_jwk(self.public.jwk(), "d", self._secret)
 
     def __repr__(self) -> str:
-        return f"SigningKey(kid={self.kid!r}, algorithm={self.algorithm.value!r})"
+        return private_half.describe(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SigningKey):
             return NotImplemented
-        return (self.kid, self.algorithm) == (other.kid, other.algorithm) and hmac.compare_digest(
-            self._secret.reveal(), other._secret.reveal()
-        )
+        # Two secrets with one public half do not exist, and a token shows no secret.
+        return self.public == other.public
 
     def __hash__(self) -> int:
         return hash(self.public)
@@ -213,7 +233,7 @@ class DecryptionKey(Hidden):
     __slots__ = ("_halves", "_seed", "algorithm", "kid", "public")
 
     def __init__(self, *, kid: KeyId, algorithm: EncryptionAlgorithm, seed: SecretBytes) -> None:
-        halves, public = hybrid.load_private(algorithm, seed.reveal())
+        halves, public = private_half.load_halves(algorithm, seed)
         self.kid: Final = kid
         self.algorithm: Final = algorithm
         self.public: Final = EncryptionKey(kid=kid, algorithm=algorithm, public_bytes=public)
@@ -263,11 +283,10 @@ class DecryptionKey(Hidden):
 
     def export(self) -> SecretBytes:
         """Give the private JWK as JSON bytes, for a key file."""
-        private = {**self.public.jwk(), "priv": jwk_form.text(self._seed.reveal())}
-        return SecretBytes(strict_json.write(private))
+        return private_half.private_jwk(self.public.jwk(), "priv", self._seed)
 
     def __repr__(self) -> str:
-        return f"DecryptionKey(kid={self.kid!r}, algorithm={self.algorithm.value!r})"
+        return private_half.describe(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, DecryptionKey):

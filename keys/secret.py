@@ -1,7 +1,34 @@
 """Types for what must not be shown: they hide, and refuse every way of being copied out."""
 
 import hmac
-from typing import NoReturn, SupportsIndex
+from collections.abc import Callable
+from functools import wraps
+from typing import NoReturn, ParamSpec, SupportsIndex, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def without_frames(function: Callable[P, T]) -> Callable[P, T]:
+    """Let no frame beneath a function stay attached to the error that leaves it.
+
+    For functions that must hold bare secret bytes, in their own variables or in those of a
+    library. A traceback keeps every frame alive with all its variables, and renderers exist
+    that print them; an error that was stripped here has none of them, whatever renders it.
+    The arguments themselves must be :class:`Hidden`, since this frame stays.
+    """
+
+    @wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - raised again below, whatever it is
+            failure = error.with_traceback(None)
+        # An earlier error, or a cause, has frames of its own.
+        failure.__cause__ = failure.__context__ = None
+        raise failure
+
+    return guarded
 
 
 class Hidden:

@@ -1,41 +1,36 @@
 """A country's word for a key: this key is this holder's, for this use, for this time.
 
-A key counts only with such a statement, signed by the root key of the country that answers
-for the holder. So whoever runs the exchange cannot slip in a recipient of his own.
+A key counts only with such a statement, signed by enough holders of the root of the country
+that answers for the key. So whoever runs the exchange cannot slip in a recipient of his own.
 
-The serial number rises with every statement of a country, and ``issued`` says when: what a
-later rule of rotation or of several roots needs is already under the signature.
+The serial number rises with every statement of a country. It also says which version of the
+root makes the statement, so holders who have left can state nothing new.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from keys import jws, strict_json
+from keys import numbers, signed, strict_json
 from keys.algorithms import SignatureAlgorithm
 from keys.errors import KeyFormatError, SignatureError, StatementError
 from keys.holder import Holder, HolderKind
 from keys.identifiers import OWNERS, KeyId, Owner, kid_owner
 from keys.key import EncryptionKey, KeyUse, SigningKey, VerificationKey
+from keys.root import Root, Roots
 from keys.strict_json import JsonObject, JsonValue
 
 STATEMENT_TYP: Final = "enlace-key-statement+jws"
-MAX_STATEMENT_CHARS: Final = 8 * 1024
-"""The largest, for an ML-KEM-1024 key, takes 3.6 KiB."""
-MAX_SECONDS: Final = 253402300799
-"""31 December 9999, the last that a datetime can say."""
 MEMBERS: Final = frozenset(
     {"country", "holder", "use", "key", "not_before", "not_after", "serial", "issued"}
 )
 
+NOT_SIGNED: Final = "the statement is not signed by enough holders of its country's root"
 USES: Final = {use.value: use for use in KeyUse}
 
 StatedKey: TypeAlias = VerificationKey | EncryptionKey
-Roots: TypeAlias = Mapping[Owner, tuple[VerificationKey, ...]]
-"""The root keys of each owner, learnt on another way than the statements."""
-
 HOLDER_OF: Final = MappingProxyType(
     {
         KeyUse.MESSAGE_SIGNATURE: HolderKind.AGENCY,
@@ -44,6 +39,7 @@ HOLDER_OF: Final = MappingProxyType(
         KeyUse.DESK_SIGNATURE: HolderKind.DESK,
         KeyUse.RECEIPT_SIGNATURE: HolderKind.SERVICE,
         KeyUse.TOKEN_SIGNATURE: HolderKind.SERVICE,
+        KeyUse.ADMINISTRATION: HolderKind.ADMINISTRATOR,
     }
 )
 """Which kind of holder a use belongs to. No statement makes a root key: roots come first."""
@@ -82,88 +78,120 @@ class StatementTerms:
         """Is this moment inside the key's time? Says nothing of revocation: see the ring."""
         return self.not_before <= now < self.not_after
 
+    def payload(self) -> bytes:
+        """Write what the root's holders sign."""
+        return strict_json.write(
+            {
+                "country": self.owner.value,
+                "holder": self.holder.to_json(),
+                "use": self.use.value,
+                "key": self.key.jwk(),
+                "not_before": int(self.not_before.timestamp()),
+                "not_after": int(self.not_after.timestamp()),
+                "serial": self.serial,
+                "issued": int(self.issued.timestamp()),
+            }
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyStatement(StatementTerms):
-    """Terms that the owner's root signed; made only by :func:`verify`."""
+    """Terms that enough holders of the owner's root signed; made only by :func:`verify`."""
 
     token: str = field(repr=False)
     """The statement as it was signed, to be kept and handed on."""
-    signed_with: KeyId
+    root_version: int
+    signed_with: frozenset[KeyId]
 
 
-def issue(terms: StatementTerms, *, root: SigningKey) -> str:
-    """State a key, as the holder of a root key.
+def issue(terms: StatementTerms, *, signers: Sequence[SigningKey]) -> str:
+    """State a key, as some holders of the owner's root.
 
     Args:
         terms: Times are kept to the second.
-        root: Must be the owner's: ``MX-root-1`` states no key of Guatemala.
+        signers: Must be the owner's: a Mexican holder states no key of Guatemala.
 
     Returns:
-        A compact JWS.
+        A JWS in General JSON Serialization.
 
     Raises:
-        StatementError: The root is another owner's.
+        StatementError: A signer is another owner's.
     """
-    if kid_owner(root.kid) is not terms.owner:
+    if any(kid_owner(key.kid) is not terms.owner for key in signers):
         raise StatementError("the root key is another owner's")
-    payload: JsonObject = {
-        "country": terms.owner.value,
-        "holder": terms.holder.to_json(),
-        "use": terms.use.value,
-        "key": terms.key.jwk(),
-        "not_before": int(terms.not_before.timestamp()),
-        "not_after": int(terms.not_after.timestamp()),
-        "serial": terms.serial,
-        "issued": int(terms.issued.timestamp()),
-    }
-    return jws.sign_compact(strict_json.write(payload), root, typ=STATEMENT_TYP)
+    return signed.sign(terms.payload(), signers, typ=STATEMENT_TYP)
+
+
+def read(token: str) -> StatementTerms:
+    """Read what a statement says, without asking who signed it.
+
+    Raises:
+        StatementError: Malformed, or use, holder and key do not belong together.
+    """
+    try:
+        members = strict_json.parse_object(signed.read(token).payload)
+    except (SignatureError, KeyFormatError):
+        raise StatementError("the statement is malformed") from None
+    if members.keys() != MEMBERS:
+        raise StatementError("the statement has a member too many or too few")
+    return _read(members)
 
 
 def verify(token: str, *, roots: Roots) -> KeyStatement:
-    """Read a statement and hold it against the roots. Time is not judged here.
+    """Read a statement and hold it against the roots. The present time is not judged here.
 
     Args:
-        token: A compact JWS.
-        roots: Only the stated country's own roots can vouch for it.
+        token: A JWS in General JSON Serialization.
+        roots: Only the stated country's own can vouch for it, in the version of its serial.
 
     Raises:
-        StatementError: Not signed by a root of the country that it names, the key id is of
-            another owner, or use, holder and key type do not belong together.
+        StatementError: Too few holders of the country's root signed it, the root had
+            expired, the key id is of another owner, or use, holder and key type do not
+            belong together.
     """
+    terms = read(token)
+    chain = roots.get(terms.owner)
+    if chain is None:
+        raise StatementError(NOT_SIGNED)
+    root = chain.of_serial(terms.serial)
+    signers = _signers(token, root)
+    if len(signers) < root.threshold:
+        raise StatementError(NOT_SIGNED)
+    if not terms.issued < root.expires:
+        raise StatementError("the root had expired when the statement was made")
+    return KeyStatement(
+        holder=terms.holder,
+        use=terms.use,
+        key=terms.key,
+        not_before=terms.not_before,
+        not_after=terms.not_after,
+        serial=terms.serial,
+        issued=terms.issued,
+        token=token,
+        root_version=root.version,
+        signed_with=signers,
+    )
 
-    def find_root(kid: KeyId) -> VerificationKey | None:
-        return next((root for root in roots.get(kid_owner(kid), ()) if root.kid == kid), None)
 
+def _signers(token: str, root: Root) -> frozenset[KeyId]:
     try:
-        verified = jws.verify_compact(
-            token, typ=STATEMENT_TYP, find_key=find_root, max_bytes=MAX_STATEMENT_CHARS
-        )
-        members = strict_json.parse_object(verified.payload)
-    except (SignatureError, KeyFormatError):
-        raise StatementError("the statement is not signed by a root of its country") from None
-    if members.keys() != MEMBERS:
-        raise StatementError("the statement has a member too many or too few")
-    statement = _read(members, token, verified.kid)
-    if kid_owner(verified.kid) is not statement.owner:
-        raise StatementError("the root key is another owner's")
-    return statement
+        return signed.signers_of(signed.read(token), typ=STATEMENT_TYP, find_key=root.find)
+    except SignatureError:
+        raise StatementError(NOT_SIGNED) from None
 
 
-def _read(members: JsonObject, token: str, signed_with: KeyId) -> KeyStatement:
+def _read(members: JsonObject) -> StatementTerms:
     owner, use = OWNERS.get(str(members["country"])), USES.get(str(members["use"]))
     if owner is None or use is None:
         raise StatementError("the statement names an unknown country or use")
-    return KeyStatement(
+    return StatementTerms(
         holder=Holder.from_json(owner, members["holder"]),
         use=use,
         key=_read_key(use, members["key"]),
-        not_before=_moment(members["not_before"]),
-        not_after=_moment(members["not_after"]),
-        serial=_whole_number(members["serial"]),
-        issued=_moment(members["issued"]),
-        token=token,
-        signed_with=signed_with,
+        not_before=numbers.moment(members["not_before"], StatementError),
+        not_after=numbers.moment(members["not_after"], StatementError),
+        serial=numbers.whole_number(members["serial"], StatementError),
+        issued=numbers.moment(members["issued"], StatementError),
     )
 
 
@@ -190,13 +218,3 @@ def _check_purpose(terms: StatementTerms) -> None:
         and terms.use is not KeyUse.CLIENT_AUTHENTICATION
     ):
         raise StatementError("the key does not fit its use")
-
-
-def _whole_number(value: JsonValue) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SECONDS:
-        return value
-    raise StatementError("the statement's times or serial are impossible")
-
-
-def _moment(value: JsonValue) -> datetime:
-    return datetime.fromtimestamp(_whole_number(value), UTC)

@@ -10,9 +10,15 @@ from broker.cli import (
     config,
     database,
     gateway,
+    keys_acts,
     keys_certify,
+    keys_erase,
     keys_new,
+    keys_passphrase,
+    keys_rewrap,
     keys_show,
+    keys_status,
+    notices,
     profile,
     queues,
     schemas,
@@ -21,7 +27,9 @@ from broker.cli import (
     subscribe,
     validate,
 )
-from broker.cli.admin import listing, pairs, participants, requeue, statements
+from broker.cli.admin import deciding, listing, pairs, participants, requeue, statements
+from broker.cli.ceremony import holder
+from broker.cli.ceremony import root as ceremony
 from broker.cli.help_page import HelpCommand, HelpGroup
 
 Command: TypeAlias = Callable[..., Any]
@@ -35,22 +43,13 @@ def make() -> typer.Typer:
     root.command("status", cls=HelpCommand)(status.status)
     root.command("queues", cls=HelpCommand)(queues.queues)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
+    root.command("notices", cls=HelpCommand)(notices.notices)
     root.command("validate", cls=HelpCommand)(validate.validate)
     root.add_typer(_group_of({"list": schemas.list_schemas, "show": schemas.show}), name="schemas")
     root.add_typer(
         _group_of({"list": code_lists.list_code_lists, "show": code_lists.show}), name="code-lists"
     )
-    root.add_typer(
-        _group_of(
-            {
-                "new": keys_new.new,
-                "show": keys_show.show,
-                "certify": keys_certify.certify,
-                "pin": keys_show.pin,
-            }
-        ),
-        name="keys",
-    )
+    root.add_typer(_keys(), name="keys")
     root.add_typer(_group_of({"new": profile.new, "show": profile.show}), name="profile")
     root.add_typer(_group_of({"upgrade": database.upgrade, "check": database.check}), name="db")
     root.add_typer(_group_of({"show": config.show}), name="config")
@@ -63,6 +62,41 @@ def _enlace() -> None:
     """Take the options of all commands."""
 
 
+def _keys() -> typer.Typer:
+    keys = _group_of(
+        {
+            "new": keys_new.new,
+            "show": keys_show.show,
+            "certify": keys_certify.certify,
+            "pin": keys_show.pin,
+            "suspend": keys_acts.suspend,
+            "compromise": keys_acts.compromise,
+            "activate": keys_acts.activate,
+            "lift": keys_acts.lift,
+            "destroy": keys_acts.destroy,
+            "passphrase": keys_passphrase.passphrase,
+            "rewrap": keys_rewrap.rewrap,
+            "erase": keys_erase.erase,
+            "status": keys_status.status,
+            "forecast": keys_status.forecast,
+            "needs-rotation": keys_status.needs_rotation,
+        }
+    )
+    keys.add_typer(
+        _group_of(
+            {
+                "holder": holder.holder,
+                "draft": ceremony.draft,
+                "sign": holder.sign,
+                "finish": ceremony.finish,
+                "status": ceremony.status,
+            }
+        ),
+        name="ceremony",
+    )
+    return keys
+
+
 def _admin() -> typer.Typer:
     admin = _group_of({})
     admin.add_typer(_group_of({"add": participants.add_country}), name="country")
@@ -71,13 +105,24 @@ def _admin() -> typer.Typer:
     admin.add_typer(_group_of({"add": participants.add_client}), name="client")
     admin.add_typer(_group_of({"open": pairs.open_pair, "close": pairs.close_pair}), name="pair")
     admin.add_typer(_group_of({"add": statements.add}), name="statement")
+    admin.add_typer(_group_of({"propose": deciding.propose_policy}), name="policy")
+    admin.command("approve", cls=HelpCommand)(deciding.approve)
+    admin.command("cancel", cls=HelpCommand)(deciding.cancel)
+    admin.command("acts", cls=HelpCommand)(deciding.acts)
     admin.command("list", cls=HelpCommand)(listing.list_directory)
     admin.command("requeue", cls=HelpCommand)(requeue.requeue)
     return admin
 
 
 def _group_of(commands: dict[str, Command]) -> typer.Typer:
-    group = typer.Typer(cls=HelpGroup, no_args_is_help=True, rich_markup_mode=None)
+    # typer would show the variables of an unexpected error, and they may be secrets.
+    group = typer.Typer(
+        cls=HelpGroup,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        pretty_exceptions_show_locals=False,
+    )
     for verb, command in commands.items():
         group.command(verb, cls=HelpCommand)(command)
     return group

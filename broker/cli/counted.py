@@ -21,11 +21,15 @@ class Counted(EnlaceClient):
     @classmethod
     def of(cls, client: EnlaceClient, *, at_most: int | None) -> Self:
         """Make one from a client that is not open yet."""
-        counted = cls(client.profile, client.keys, client.pins, timing=client.timing)
-        counted._at_most = at_most
-        counted._seen, counted._answered = set(), set()
-        counted._changed = asyncio.Event()
+        counted = cls.of_wallet(client.wallet, timing=client.timing)
+        counted.count_to(at_most)
         return counted
+
+    def count_to(self, at_most: int | None) -> None:
+        """Begin to count; None lets all through."""
+        self._at_most = at_most
+        self._seen, self._answered = set(), set()
+        self._changed = asyncio.Event()
 
     async def answered_all(self) -> None:
         """Return once so many messages have been answered."""

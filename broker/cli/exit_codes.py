@@ -16,9 +16,12 @@ from broker.desk.failures import (
 )
 from broker.errors import BrokerError, Code
 from keys.errors import (
+    ActError,
     CustodyError,
     KeyFormatError,
     KeysError,
+    PolicyError,
+    RootError,
     SignatureError,
     StatementError,
 )
@@ -92,6 +95,8 @@ OF_CODE: Final[Mapping[Code, ExitCode]] = MappingProxyType(
         Code.ACKNOWLEDGEMENT_INVALID: ExitCode.DENIED,
         Code.DELIVERY_UNKNOWN: ExitCode.NOT_FOUND,
         Code.DELIVERY_SETTLED: ExitCode.VALIDATION,
+        Code.REWRAP_INVALID: ExitCode.DENIED,
+        Code.REWRAP_KEY_INACTIVE: ExitCode.DENIED,
         Code.NOT_FOUND: ExitCode.NOT_FOUND,
         Code.METHOD_NOT_ALLOWED: ExitCode.FAILURE,
         Code.PARAMETER_INVALID: ExitCode.VALIDATION,
@@ -103,6 +108,7 @@ OF_CODE: Final[Mapping[Code, ExitCode]] = MappingProxyType(
         Code.LEDGER_UNAVAILABLE: ExitCode.UNAVAILABLE,
         Code.TRANSPORT_UNAVAILABLE: ExitCode.UNAVAILABLE,
         Code.RECIPIENT_KEY_UNAVAILABLE: ExitCode.UNAVAILABLE,
+        Code.GATEWAY_KEY_UNAVAILABLE: ExitCode.UNAVAILABLE,
         Code.UNSEAL_FAILED: ExitCode.FAILURE,
         Code.EVIDENCE_INVALID: ExitCode.FAILURE,
         Code.KEY_STATEMENT_INVALID: ExitCode.VALIDATION,
@@ -126,6 +132,9 @@ OF_KEYS_ERROR: Final[Mapping[type[KeysError], ExitCode]] = MappingProxyType(
         KeyFormatError: ExitCode.VALIDATION,
         SignatureError: ExitCode.VALIDATION,
         StatementError: ExitCode.VALIDATION,
+        RootError: ExitCode.VALIDATION,
+        ActError: ExitCode.VALIDATION,
+        PolicyError: ExitCode.VALIDATION,
     }
 )
 

@@ -18,7 +18,7 @@ from broker.desk.failures import (
 )
 from broker.errors import BrokerError, Code, ConfigurationError, FieldProblem
 from broker.texts.catalogue import Catalogue
-from keys.errors import KeysError
+from keys.errors import CustodyError, KeysError
 
 PROGRAM: Final = "enlace"
 EXPECTED: Final = (BrokerError, DeskError, KeysError, OSError)
@@ -30,6 +30,10 @@ OWN_WORDS: Final[Mapping[type[BaseException], str]] = MappingProxyType(
 
 class CommandError(ConfigurationError):
     """The command cannot be done as it was given; the text says what to give instead."""
+
+
+class RefusalError(CommandError):
+    """A document is not taken as it is; the text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +73,12 @@ def explain(error: BaseException, terminal: Terminal) -> Explanation:
     """Put an expected error into words."""
     match error:
         case CommandError():
+            is_refused = isinstance(error, RefusalError)
             return Explanation(
-                code="usage", title=error.detail, detail="", exit_code=exit_code_of(error)
+                code="refused" if is_refused else "usage",
+                title=error.detail,
+                detail="",
+                exit_code=ExitCode.VALIDATION if is_refused else exit_code_of(error),
             )
         case ConfigurationError():
             return _own(error, "configuration", terminal, said=error.detail)
@@ -85,6 +93,14 @@ def explain(error: BaseException, terminal: Terminal) -> Explanation:
             )
         case ProblemError():
             return _problem(error, terminal)
+        case CustodyError():
+            kind = f"{error.code}.{error.fault.value}"
+            return Explanation(
+                code=error.code,
+                title=terminal.text(f"error.{kind}.title"),
+                detail=terminal.text(f"error.{kind}.detail"),
+                exit_code=exit_code_of(error),
+            )
         case KeysError():
             return _own(error, error.code, terminal, said=str(error))
         case OSError():

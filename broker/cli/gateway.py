@@ -48,12 +48,11 @@ def check_config(context: typer.Context) -> None:
     terminal = terminal_of(context)
     settings = read_settings(None, terminal, whole=True)
     secrets = read_secrets(settings)
-    roots = [key.kid for keys in secrets.pins.roots.values() for key in keys]
+    roots = [f"{owner}-{root.version}" for owner, root in secrets.pins.roots.items()]
     record: Record = {
         "mode": settings.mode.value,
         "base_url": settings.base_url,
-        "receipt_key": secrets.receipt_key.kid,
-        "token_key": secrets.token_key.kid,
+        "keys": list[Json](secrets.signing),
         "roots": list[Json](roots),
     }
     terminal.record(record, tuple(record))

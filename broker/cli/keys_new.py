@@ -1,22 +1,29 @@
-"""`enlace keys new`: make private keys, into one encrypted file that only its owner reads."""
+"""`enlace keys new`: make private keys, in an encrypted file or in a token."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.cli.explain import CommandError
 from broker.cli.options import ClientIdOption, NamedOwner, PassphraseOption, read_owner
 from broker.cli.passphrases import read_passphrase
 from broker.cli.public_keys import show_public_keys, write_public_keys
 from broker.cli.terminal import terminal_of
 from broker.cli.vocabulary import Purpose, Signing, Wrapping
 from keys.identifiers import Exchange
+from keys.secret import Passphrase
+
+if TYPE_CHECKING:
+    from broker.cli.key_making import MadeKey
 
 
 def new(  # noqa: PLR0917 - a command has the options it has
     context: typer.Context,
     purposes: Annotated[list[Purpose], typer.Argument(metavar="PURPOSE")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE")] = None,
+    into: Annotated[str | None, typer.Option("--into", metavar="FILE|pkcs11:URI")] = None,
     whose: Annotated[
         NamedOwner | None,
         typer.Option("--for", parser=read_owner, metavar="MX|MX/AGENCY|MX.COMPARTMENT"),
@@ -29,11 +36,16 @@ def new(  # noqa: PLR0917 - a command has the options it has
     wrapping: Annotated[Wrapping, typer.Option("--wrapping")] = Wrapping.HPKE_9_KE,
     passphrase_file: PassphraseOption = None,
 ) -> None:
-    """Make keys and write them to a new key file of mode 0600."""
+    """Make keys: into a new key file, or to those of an existing file or token."""
     from broker.cli.key_making import KeyPlan  # noqa: PLC0415 - half a second
-    from keys.custody.bundle import KeyBundle, write_bundle  # noqa: PLC0415
+    from keys.custody.provider import open_provider  # noqa: PLC0415
 
     terminal = terminal_of(context)
+    if (output is None) == (into is None):
+        raise CommandError(terminal.text("keys.one_place"))
+    if public is not None and public.exists():
+        # Before any key is made: a key whose public half was lost is of no use.
+        raise CommandError(terminal.text("keys.public_exists", file=public))
     plan = KeyPlan(
         whose=Exchange.GATEWAY if whose is None else whose.whose,
         label=label,
@@ -42,10 +54,20 @@ def new(  # noqa: PLR0917 - a command has the options it has
         signing=algorithm,
         wrapping=wrapping,
     )
-    made = plan.make(purposes)
-    passphrase = read_passphrase(passphrase_file, terminal, confirm=True)
-    write_bundle(output, KeyBundle.of(each.key for each in made), passphrase)
+    if into is not None:
+        provider = open_provider(into, read_passphrase(passphrase_file, terminal))
+        made = plan.make(purposes, provider.generate)
+    else:
+        made = plan.make(purposes)
+        _write(output, made, read_passphrase(passphrase_file, terminal, confirm=True))
     if public is not None:
         write_public_keys(public, made)
     show_public_keys([each.public() for each in made], terminal)
-    terminal.say("keys.written", file=output)
+    terminal.say("keys.added" if into is not None else "keys.written", file=into or output)
+
+
+def _write(file: Path | None, made: "Sequence[MadeKey]", passphrase: Passphrase) -> None:
+    from keys.custody.file_provider import FileProvider  # noqa: PLC0415 - loaded already
+
+    if file is not None:
+        FileProvider.create(file, passphrase, [each.key for each in made])

@@ -1,12 +1,14 @@
 """What several commands ask for in the same words, and how its text is read."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from broker.model import AgencyRef, DeskRef
+from keys.identifiers import OWNERS, Owner
 from schemas.vocabulary import Country
 
 MAX_AGENCY_CHARS: Final = 32
@@ -70,6 +72,36 @@ def read_owner(text: str) -> NamedOwner:
     return NamedOwner(read_subject(text).subject if set("/.") & set(text) else Country(text))
 
 
+@dataclass(frozen=True, slots=True)
+class NamedRoot:
+    """A country, or the exchange itself."""
+
+    owner: Owner
+
+
+def read_root_owner(text: str) -> NamedRoot:
+    """Read ``MX``, or ``GW`` for the exchange itself.
+
+    Raises:
+        ValueError: It is neither a Member Country nor the exchange.
+    """
+    if text.upper() not in OWNERS:
+        raise ValueError("expected a Member Country, or GW")
+    return NamedRoot(OWNERS[text.upper()])
+
+
+def read_moment(text: str) -> datetime:
+    """Read ``2026-11-23T12:00:00Z``.
+
+    Raises:
+        ValueError: Not of that form, or without the zone.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("expected a time with its zone, 2026-11-23T12:00:00Z")
+    return moment
+
+
 def read_client_id(text: str) -> str:
     """Read ``mx-fiscalia``.
 
@@ -83,6 +115,21 @@ def read_client_id(text: str) -> str:
     return text
 
 
+def read_kid(text: str) -> str:
+    """Read ``GT-desk-1``.
+
+    Raises:
+        ValueError: It is not of that form.
+    """
+    from keys.errors import KeyFormatError  # noqa: PLC0415 - a tenth of a second
+    from keys.identifiers import parse_kid  # noqa: PLC0415
+
+    try:
+        return parse_kid(text)
+    except KeyFormatError as error:
+        raise ValueError("expected a key id") from error
+
+
 ProfileOption = Annotated[Path, typer.Option("--profile", envvar="ENLACE_PROFILE", metavar="DIR")]
 LedgerOption = Annotated[str | None, typer.Option("--ledger-url", metavar="URL")]
 PassphraseOption = Annotated[
@@ -92,6 +139,8 @@ PassphraseOption = Annotated[
 ClientIdOption = Annotated[
     str | None, typer.Option("--client-id", parser=read_client_id, metavar="ID")
 ]
+YesOption = Annotated[bool, typer.Option("--yes", "-y")]
+RootsOption = Annotated[Path | None, typer.Option("--roots", metavar="FILE")]
 SubjectArgument = Annotated[
     Named, typer.Argument(parser=read_subject, metavar="MX/AGENCY|GT.COMPARTMENT")
 ]

@@ -55,19 +55,5 @@ def show_public_keys(keys: Sequence[JsonObject], terminal: Terminal) -> None:
                 terminal.line(jwk)
 
 
-def member_of(line: str, name: str) -> str:
-    """Take a member out of a JSON line, or the line itself if it is none.
-
-    Raises:
-        KeyFormatError: The line is JSON without this member.
-    """
-    if not line.startswith("{"):
-        return line
-    value = strict_json.parse_object(_ascii(line)).get(name)
-    if not isinstance(value, str):
-        raise KeyFormatError(f"a line has no {name}")
-    return value
-
-
 def _ascii(line: str) -> bytes:
     return line.encode("ascii", errors="replace")

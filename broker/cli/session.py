@@ -1,6 +1,5 @@
 """A client of the gateway, from a profile; its passphrase from a file or a person."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,17 +16,17 @@ if TYPE_CHECKING:
 def open_client(folder: Path, terminal: Terminal) -> "EnlaceClient":
     """Make a client that the caller opens with ``async with``.
 
+    It follows its files. A passphrase that a person typed opens the next key file, too.
+
     Raises:
         ConfigurationError, CustodyError: The profile or its keys cannot be used.
     """
     from broker.desk.client import EnlaceClient  # noqa: PLC0415 - half a second
-    from broker.desk.held_keys import HeldKeys  # noqa: PLC0415
-    from broker.desk.pins import Pins  # noqa: PLC0415
-    from broker.desk.profile import PASSPHRASE_VARIABLE, Profile  # noqa: PLC0415
+    from broker.desk.profile import Profile  # noqa: PLC0415
+    from broker.desk.wallet import FileWallet  # noqa: PLC0415
 
     logs.configure(terminal)
     profile = replace(Profile.load(folder), language=Language(terminal.language))
-    named = os.environ.get(PASSPHRASE_VARIABLE)
-    file = Path(named) if named else profile.passphrase_file
-    keys = HeldKeys.load(profile, read_passphrase(file, terminal))
-    return EnlaceClient(profile, keys, Pins.load(profile.roots_file))
+    is_in_file = profile.find_passphrase_file() is not None
+    typed = None if is_in_file else read_passphrase(None, terminal)
+    return EnlaceClient.of_wallet(FileWallet(profile, passphrase=typed))

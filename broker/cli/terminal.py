@@ -53,6 +53,11 @@ class Terminal:
         sys.stdout.write(json_line(record) + "\n")
         sys.stdout.flush()
 
+    def tell_program(self, record: Record) -> None:
+        """Answer a program; a person has been told in words already."""
+        if self.json:
+            self.line(record)
+
     def rows(self, rows: Sequence[Record], columns: Sequence[str]) -> None:
         """Show rows: some columns as a table, or everything as JSON lines."""
         if self.json:

@@ -36,7 +36,12 @@ class Copy:
 
 async def check_evidence(world: World, senders: Senders, cases: Sequence[Progress]) -> list[Check]:
     """Verify what the senders hold, as each would in its own country."""
-    receipts = ReceiptCheck(pins=world.pins, issuer=world.settings.base_url)
+    directory = await next(iter(senders.values())).directory()
+    receipts = ReceiptCheck(
+        keys=directory.receipt_keys,
+        issuer=world.settings.base_url,
+        counts=directory.receipt_counts,
+    )
     copies = [
         Copy(
             progress=progress,
@@ -62,7 +67,7 @@ def check_inboxes(world: World, directory: Directory, cases: Sequence[Progress])
     """Read every inbox again: each message once, proved again, with the bytes as posted."""
     trust = Trust(
         directory=directory,
-        receipt_keys=world.pins.receipt_keys,
+        receipt_keys=directory.receipt_keys,
         issuer=world.settings.base_url,
         schemas=SchemaSet.load(),
     )

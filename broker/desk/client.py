@@ -16,16 +16,18 @@ import aiohttp
 import structlog
 
 from broker.admission.acknowledge import MESSAGE_ID
-from broker.desk import sign, tls, wire
+from broker.desk import sign, wire
 from broker.desk.failures import AnswerError
 from broker.desk.held_keys import HeldKeys
+from broker.desk.notices import Noticed, read_notice
 from broker.desk.pins import Pins
 from broker.desk.profile import Profile
-from broker.desk.receipts import ReceiptCheck
+from broker.desk.receipts import ReceiptCheck, unknown_signer
 from broker.desk.retry import PATIENT, RetryPolicy, with_retries
 from broker.desk.session import Answer, Query, Request, Session
 from broker.desk.stream import STEADY, HandOverStream, StreamSettings
 from broker.desk.timing import REAL_TIME, Timing
+from broker.desk.wallet import FileWallet, Wallet
 from broker.desk.wire import (
     ContentRef,
     NotSettled,
@@ -34,10 +36,12 @@ from broker.desk.wire import (
     Recipient,
     Settled,
 )
+from broker.desk.wraps import Moved, WaitingPage, read_moved, read_waiting
 from broker.directory import Directory
 from broker.errors import ConfigurationError
 from broker.model import (
     AgencyRef,
+    DeliveryNumber,
     HandOverNumber,
     Json,
     MessageId,
@@ -47,9 +51,14 @@ from broker.model import (
     QueueName,
     RefusalReason,
 )
+from keys.identifiers import KeyId
 
 JSON_TYPE: Final = {"Content-Type": "application/json"}
 LONGEST_POLL: Final = timedelta(seconds=30)
+FIRST: Final = DeliveryNumber(0)
+LOOKS: Final = 4
+BETWEEN_LOOKS: Final = timedelta(seconds=1)
+"""Gateways read the directory once a second: one signs with what another does not state yet."""
 MOST_AT_ONCE: Final = 100
 """Hand-overs of one poll, answers of one request (docs/protocol.md)."""
 
@@ -91,7 +100,11 @@ DEFAULT_SETTINGS: Final = ClientSettings()
 
 
 class EnlaceClient:
-    """One gateway, one client; used as ``async with EnlaceClient.open(profile) as client``."""
+    """One gateway, one client; used as ``async with EnlaceClient.open(profile) as client``.
+
+    Made with keys and pins, it keeps to them. Opened from a profile, it follows the files:
+    new keys, another profile, passphrase, pins or authority count without a new start.
+    """
 
     def __init__(
         self,
@@ -102,15 +115,12 @@ class EnlaceClient:
         settings: ClientSettings = DEFAULT_SETTINGS,
         timing: Timing = REAL_TIME,
     ) -> None:
-        self.profile: Final = profile
-        self.keys: Final = keys
-        self.pins: Final = pins
         self.timing: Final = timing
+        self._wallet = Wallet(profile, keys, pins)
         self._settings = settings
-        self._receipts = ReceiptCheck(pins=pins, issuer=profile.issuer)
         self._closing = AsyncExitStack()
         self._session: Session | None = None
-        self._directory: tuple[str | None, Directory] | None = None
+        self._directory: tuple[str | None, Directory, Pins] | None = None
 
     @classmethod
     def open(
@@ -120,20 +130,54 @@ class EnlaceClient:
         settings: ClientSettings = DEFAULT_SETTINGS,
         environ: Mapping[str, str] = os.environ,
     ) -> Self:
-        """Make a client from a profile: opens its key bundle and reads its pinned keys.
+        """Make a client from a profile, which follows the files that the profile names.
 
         Raises:
             ConfigurationError, CustodyError: A file is missing, malformed or readable by
                 others, or the passphrase is wrong.
         """
-        keys = HeldKeys.load(profile, profile.passphrase(environ))
-        return cls(profile, keys, Pins.load(profile.roots_file), settings=settings)
+        return cls.of_wallet(FileWallet(profile, environ=environ), settings=settings)
+
+    @classmethod
+    def of_wallet(
+        cls,
+        wallet: Wallet,
+        *,
+        settings: ClientSettings = DEFAULT_SETTINGS,
+        timing: Timing = REAL_TIME,
+    ) -> Self:
+        """Make a client that asks this wallet, each time, what counts now."""
+        held = wallet.current
+        client = cls(held.profile, held.keys, held.pins, settings=settings, timing=timing)
+        client._wallet = wallet
+        return client
+
+    @property
+    def wallet(self) -> Wallet:
+        """As whom this client acts, and whom it trusts."""
+        return self._wallet
+
+    @property
+    def profile(self) -> Profile:
+        """The profile as it is now."""
+        return self._wallet.current.profile
+
+    @property
+    def keys(self) -> HeldKeys:
+        """The private keys as they are now."""
+        return self._wallet.current.keys
+
+    @property
+    def pins(self) -> Pins:
+        """The pinned keys as they are now."""
+        return self._wallet.current.pins
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(ssl=tls.client_context(self.profile.ca_file))
+        # A file that cannot be used is told here, before anything is sent.
+        connector = aiohttp.TCPConnector(ssl=self._wallet.tls)
         http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         await self._closing.enter_async_context(http)
-        self._session = Session(http, self.profile, self.keys.authentication, timing=self.timing)
+        self._session = Session(http, self._wallet, timing=self.timing)
         return self
 
     async def __aexit__(
@@ -174,12 +218,14 @@ class EnlaceClient:
             AnswerError: The answer is not what the protocol says.
             DocumentError: The bytes are no message at all.
         """
+        await self._wallet.refresh()
         origin = self._agency()
         posting = self.sign(message) if isinstance(message, bytes) else message
         answer, posted = await self._post(posting, query=())
         if posted.receipt is None:
             raise AnswerError("the gateway accepted without a receipt")
-        self._receipts.check_accepted(
+        receipts = await self.receipts(posted.receipt)
+        receipts.check_accepted(
             posted.receipt, message_id=posted.id, origin=origin, recipients=posted.recipients
         )
         return Accepted(
@@ -195,6 +241,7 @@ class EnlaceClient:
         Raises:
             ProblemError, UnreachableError, AnswerError, DocumentError: As :meth:`send`.
         """
+        await self._wallet.refresh()
         posting = self.sign(message) if isinstance(message, bytes) else message
         _, posted = await self._post(posting, query=(("dry_run", "true"),))
         return posted.recipients
@@ -265,6 +312,7 @@ class EnlaceClient:
             NotReadyError: A receipt key signed it that is not pinned here.
             ProblemError, UnreachableError, AnswerError: As :meth:`send`.
         """
+        await self._wallet.refresh()
         now, desk, key = self.timing.clock(), self.profile.desk, self.keys.signature
         tokens = [sign.sign_acknowledgement(ref, key, desk=desk, now=now) for ref in refs]
         return await self._answer("acknowledgements", tokens, refs)
@@ -276,11 +324,47 @@ class EnlaceClient:
             EvidenceError, NotReadyError, ProblemError, UnreachableError, AnswerError: As
                 :meth:`acknowledge`.
         """
+        await self._wallet.refresh()
         now, desk, key = self.timing.clock(), self.profile.desk, self.keys.signature
         tokens = [
             sign.sign_refusal(each.ref, each.reason, key, desk=desk, now=now) for each in refusals
         ]
         return await self._answer("refusals", tokens, [each.ref for each in refusals])
+
+    async def waiting_wraps(
+        self, kid: KeyId, *, after: DeliveryNumber = FIRST, limit: int
+    ) -> WaitingPage:
+        """What waits for this desk that only this key of its own opens? 1 to 200 at once.
+
+        Raises:
+            ProblemError, UnreachableError, AnswerError: As :meth:`send`.
+        """
+        query = (("key", str(kid)), ("after", str(after)), ("limit", str(limit)))
+        answer = await self._request(Request(method="GET", path="/v1/wraps", query=query))
+        return read_waiting(answer.body)
+
+    async def rewrap(
+        self, tokens: Sequence[str], refs: Sequence[ContentRef], *, new: KeyId
+    ) -> tuple[Moved | NotSettled, ...]:
+        """Have the entries of these messages replaced, 0 to 100, answered in their order.
+
+        Raises:
+            EvidenceError, NotReadyError, ProblemError, UnreachableError, AnswerError: As
+                :meth:`acknowledge`.
+        """
+        if not tokens:
+            return ()
+        body = sign.message_bytes({"wraps": list(tokens)})
+        answer = await self._request(
+            Request(method="POST", path="/v1/wraps", headers=JSON_TYPE, body=body)
+        )
+        results = read_moved(answer.body, expected=len(refs))
+        for ref, result in zip(refs, results, strict=True):
+            if isinstance(result, Moved):
+                receipts = await self.receipts(result.receipt)
+                receipts.require_known(result.receipt)
+                receipts.check_moved(ref, result, desk=self.profile.desk, new=new)
+        return results
 
     # --- both -----------------------------------------------------------------------------
 
@@ -290,17 +374,44 @@ class EnlaceClient:
         Asked anew each time; an unchanged one is neither sent nor verified again. A key
         whose statement does not verify is left out.
         """
-        known = self._directory
+        await self._wallet.refresh()
+        known, pins = self._directory, self.pins
+        if known is not None and known[2] is not pins:
+            # Verified against other roots than those that count now.
+            known = None
         headers = {"If-None-Match": known[0]} if known is not None and known[0] else {}
         answer = await self._request(Request(method="GET", path="/v1/directory", headers=headers))
+        now = self.timing.clock()
         if answer.status == 304 and known is not None:  # noqa: PLR2004 - not modified
-            return known[1]
+            self._directory = (known[0], known[1].stepped(now), pins)
+            return self._directory[1]
         record = wire.read_directory(answer.body)
-        directory, left_out = Directory.verify(record, roots=self.pins.roots)
+        directory, left_out = Directory.verify(record, roots=pins.roots, now=now)
         if left_out:
             log.warning("directory:statements-left-out", count=len(left_out))
-        self._directory = (answer.headers.get("ETag"), directory)
+        self._directory = (answer.headers.get("ETag"), directory, pins)
         return directory
+
+    async def notices(self, *, after: int = 0) -> tuple[Noticed, ...]:
+        """What has the exchange told this country about keys? Oldest first, each verified.
+
+        Args:
+            after: Only those with a higher number.
+
+        Raises:
+            EvidenceError: A notice is not signed by a receipt key of the exchange.
+            ProblemError, UnreachableError, AnswerError: As :meth:`send`.
+        """
+        found: list[Noticed] = []
+        while True:
+            request = Request(method="GET", path="/v1/notices", query=(("after", str(after)),))
+            page = wire.read_notices((await self._request(request)).body)
+            for number, token in page:
+                receipts = await self.receipts(token)
+                found.append(read_notice(number, token, keys=receipts.keys))
+            if not page:
+                return tuple(found)
+            after = page[-1][0]
 
     async def _post(self, posting: Posting, *, query: Query) -> tuple[Answer, Posted]:
         request = Request(
@@ -330,9 +441,26 @@ class EnlaceClient:
         results = wire.read_results(answer.body, expected=len(refs))
         for ref, result in zip(refs, results, strict=True):
             if isinstance(result, Settled):
-                self._receipts.require_pinned(result.receipt)
-                self._receipts.check_settled(ref, result)
+                receipts = await self.receipts(result.receipt)
+                receipts.require_known(result.receipt)
+                receipts.check_settled(ref, result)
         return results
+
+    async def receipts(self, token: str) -> ReceiptCheck:
+        """Hold receipts against the directory, and look again when this one's key is new."""
+        known = self._directory
+        directory = known[1] if known is not None else await self.directory()
+        for look in range(LOOKS):
+            if unknown_signer(token, directory.receipt_keys) is None:
+                break
+            if look:
+                await self.timing.sleep(BETWEEN_LOOKS.total_seconds())
+            directory = await self.directory()
+        return ReceiptCheck(
+            keys=directory.receipt_keys,
+            issuer=self.profile.issuer,
+            counts=directory.receipt_counts,
+        )
 
     async def _request(self, request: Request, *, extra: timedelta = timedelta()) -> Answer:
         timeout = self._settings.request_timeout + extra

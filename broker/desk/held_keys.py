@@ -6,8 +6,9 @@ from typing import Self
 
 from broker.desk.profile import Profile
 from broker.errors import ConfigurationError
-from keys.custody.bundle import KeyBundle, read_bundle
+from keys.custody.bundle import KeyBundle
 from keys.custody.envelope import RECOMMENDED, KdfCost
+from keys.custody.provider import open_provider
 from keys.identifiers import KeyId
 from keys.key import DecryptionKey, SigningKey
 from keys.secret import Passphrase
@@ -54,4 +55,4 @@ class HeldKeys:
             CustodyError: It does not open, or others may read it.
             ConfigurationError: A named key is not in it.
         """
-        return cls.of(read_bundle(profile.key_file, passphrase, minimum=minimum), profile)
+        return cls.of(open_provider(profile.key_file, passphrase, cost=minimum).read(), profile)

@@ -41,7 +41,7 @@ from broker.sealing.unseal import Unsealed, unseal
 from broker.sealing.wire import content_hash
 from keys.identifiers import KeyId
 from keys.key import DecryptionKey, VerificationKey
-from keys.statement import Roots
+from keys.root import Roots
 from schemas.loader import SchemaSet
 
 CLOCKS_APART: Final = timedelta(minutes=5)
@@ -66,7 +66,7 @@ class Trust:
     directory: Directory
     """Verified against the pinned roots."""
     receipt_keys: Mapping[KeyId, VerificationKey]
-    """The gateway's, pinned."""
+    """The gateway's, stated by the root of the exchange."""
     issuer: str
     """The gateway's name in its receipts."""
     schemas: SchemaSet
@@ -214,6 +214,7 @@ def _read_receipt(token: str, trust: Trust) -> ReceiptContent:
         receipt.event is not EventKind.ACCEPTED
         or receipt.issuer != trust.issuer
         or receipt.at.tzinfo is None
+        or not trust.directory.receipt_counts(receipt.signed_with, receipt.at)
     ):
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt")
     return receipt

@@ -8,9 +8,12 @@ from typing import Final
 
 import structlog
 
-from broker.desk.client import EnlaceClient
+from broker.desk.client import BETWEEN_LOOKS, LOOKS, EnlaceClient
 from broker.desk.failures import NotReadyError, UnreachableError
 from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
+from broker.desk.pins import Pins
+from broker.desk.receipts import RECEIPT_KEY_STEP
+from broker.desk.wallet import Held
 from broker.desk.wire import ReceivedHandOver
 from broker.directory import Directory
 from broker.model import RefusalReason
@@ -18,6 +21,11 @@ from schemas.loader import SchemaSet
 
 DIRECTORY_AGE: Final = timedelta(seconds=60)
 """How long a key that a country took back may still count here."""
+MENDED_BY_FILES: Final = frozenset({"decryption-key", "receipt-key", "root", "issuer"})
+"""What a desk lacks that its keeper may have put in place a moment ago."""
+
+KEY_REASONS: Final = frozenset({RefusalReason.SIGNATURE_NOT_VALID, RefusalReason.CANNOT_OPEN})
+"""What another look at the directory may put right."""
 
 log = structlog.get_logger()
 
@@ -50,6 +58,7 @@ class Opener:
         self._schemas = schemas
         self._directory: Directory | None = None
         self._directory_at: datetime | None = None
+        self._directory_pins: Pins | None = None
 
     async def open(self, fresh: Sequence[ReceivedHandOver]) -> Outcome:
         """Open these, and say of each other one why not.
@@ -57,42 +66,75 @@ class Opener:
         Raises:
             UnreachableError: There was never a directory to hold them against.
         """
-        directory = await self._recent_directory()
-        first = await asyncio.to_thread(self._try_open, fresh, directory)
-        if any(each.reason is RefusalReason.SIGNATURE_NOT_VALID for each in first.unopened):
-            # The key may have been stated after we last looked. A refusal is final, so we
-            # look again before; if we cannot, these stay unanswered and come again.
-            again = [each.hand_over for each in first.unopened]
-            try:
-                directory = await self.refresh_directory()
-            except UnreachableError:
-                log.warning("directory:unreachable", postponed=len(again))
-                return Outcome(opened=first.opened, not_ready=first.not_ready)
-            second = await asyncio.to_thread(self._try_open, again, directory)
-            return Outcome(
-                opened=first.opened + second.opened,
-                unopened=second.unopened,
-                not_ready=first.not_ready + second.not_ready,
-            )
-        return first
+        await self._client.wallet.refresh()
+        held = self._client.wallet.current
+        outcome = await self._open(fresh, held)
+        if not any(each.step in MENDED_BY_FILES for each in outcome.not_ready):
+            return outcome
+        await self._client.wallet.look()
+        if self._client.wallet.current is held:
+            return outcome
+        # The key, or what it is held against, came after the message.
+        judged = {each.hand_over.ref for each in outcome.opened}
+        judged |= {each.hand_over.ref for each in outcome.unopened}
+        again = [each for each in fresh if each.ref not in judged]
+        second = await self._open(again, self._client.wallet.current)
+        return Outcome(
+            opened=outcome.opened + second.opened,
+            unopened=outcome.unopened + second.unopened,
+            not_ready=second.not_ready,
+        )
 
-    def _try_open(self, fresh: Sequence[ReceivedHandOver], directory: Directory) -> Outcome:
-        profile, pins = self._client.profile, self._client.pins
+    async def _open(self, fresh: Sequence[ReceivedHandOver], held: Held) -> Outcome:
+        directory = await self._recent_directory()
+        first = await asyncio.to_thread(self._try_open, fresh, directory, held)
+        if not _may_be_out_of_date(first):
+            return first
+        # A key may have been stated after we last looked. A refusal is final, and a desk
+        # that stops must be started by people, so we look again before; if we cannot, these
+        # stay unanswered and come again.
+        done = {id(each.hand_over) for each in first.opened}
+        again = [each for each in fresh if id(each) not in done]
+        try:
+            second = await self._open_again(again, held)
+        except UnreachableError:
+            log.warning("directory:unreachable", postponed=len(again))
+            return Outcome(opened=first.opened, not_ready=first.not_ready)
+        return Outcome(
+            opened=first.opened + second.opened,
+            unopened=second.unopened,
+            not_ready=second.not_ready,
+        )
+
+    async def _open_again(self, again: Sequence[ReceivedHandOver], held: Held) -> Outcome:
+        """Open by the newest directory; while a receipt's key is in none yet, look on a little."""
+        directory = await self.refresh_directory()
+        outcome = await asyncio.to_thread(self._try_open, again, directory, held)
+        for _ in range(LOOKS - 1):
+            if not any(error.step == RECEIPT_KEY_STEP for error in outcome.not_ready):
+                break
+            await self._client.timing.sleep(BETWEEN_LOOKS.total_seconds())
+            directory = await self.refresh_directory()
+            outcome = await asyncio.to_thread(self._try_open, again, directory, held)
+        return outcome
+
+    def _try_open(
+        self, fresh: Sequence[ReceivedHandOver], directory: Directory, held: Held
+    ) -> Outcome:
+        profile = held.profile
         trust = Trust(
             directory=directory,
-            receipt_keys=pins.receipt_keys,
+            receipt_keys=directory.receipt_keys,
             issuer=profile.issuer,
             schemas=self._schemas,
-            roots=pins.roots,
+            roots=directory.roots,
         )
         now = self._client.timing.clock()
         outcome = Outcome()
         for each in fresh:
             try:
                 outcome.opened.append(
-                    open_hand_over(
-                        each, self._client.keys.decryption, trust, desk=profile.desk, now=now
-                    )
+                    open_hand_over(each, held.keys.decryption, trust, desk=profile.desk, now=now)
                 )
             except OpeningError as error:
                 outcome.unopened.append(
@@ -106,7 +148,8 @@ class Opener:
         now = self._client.timing.clock()
         if self._directory is None or self._directory_at is None:
             return await self.refresh_directory()
-        if now - self._directory_at < DIRECTORY_AGE:
+        is_ours = self._directory_pins is self._client.pins
+        if is_ours and now - self._directory_at < DIRECTORY_AGE:
             return self._directory
         try:
             return await self.refresh_directory()
@@ -120,6 +163,15 @@ class Opener:
         Raises:
             UnreachableError: The gateway did not give one.
         """
+        # Before: if they change meanwhile, the directory is read once more and not once less.
+        self._directory_pins = self._client.pins
         directory = await self._client.directory()
         self._directory, self._directory_at = directory, self._client.timing.clock()
         return directory
+
+
+def _may_be_out_of_date(outcome: Outcome) -> bool:
+    """Could a newer directory name a key that this one does not know?"""
+    return any(each.reason in KEY_REASONS for each in outcome.unopened) or any(
+        error.step == RECEIPT_KEY_STEP for error in outcome.not_ready
+    )

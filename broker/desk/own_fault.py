@@ -11,19 +11,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from broker.desk.failures import NotReadyError
-from broker.desk.receipts import not_pinned, unpinned_signer
+from broker.desk.receipts import not_stated, unknown_signer
 from broker.desk.wire import ReceivedHandOver
 from broker.errors import Code, EvidenceError, UnsealError
 from broker.evidence.receipts import verify_receipt
+from broker.model import DeskRef
 from broker.sealing.route import SealRoute
 from broker.sealing.unseal import unseal
 from broker.sealing.wire import parse, read_recipient
-from keys import base64url, jws, strict_json
+from keys import base64url, jws, signed, statement, strict_json
 from keys.algorithms import is_post_quantum
 from keys.errors import KeyFormatError, KeysError
+from keys.holder import Holder
 from keys.identifiers import KeyId, kid_owner, parse_kid
-from keys.key import DecryptionKey
-from keys.statement import MAX_STATEMENT_CHARS, Roots
+from keys.key import DecryptionKey, KeyUse
+from keys.root import Roots
 
 if TYPE_CHECKING:
     from broker.desk.open import Trust
@@ -87,9 +89,9 @@ def _in_sealed_form(hand_over: ReceivedHandOver) -> NotReadyError | None:
 
 
 def _in_receipt(token: str, trust: "Trust") -> NotReadyError | None:
-    kid = unpinned_signer(token, trust.receipt_keys)
+    kid = unknown_signer(token, trust.receipt_keys)
     if kid is not None:
-        return not_pinned(kid)
+        return not_stated(kid)
     try:
         receipt = verify_receipt(token, find_key=trust.receipt_keys.get)
     except EvidenceError:
@@ -119,9 +121,11 @@ def _in_keys(
     kids = [entry.kid for entry in jwe.recipients]
     receipt = verify_receipt(hand_over.receipt, find_key=trust.receipt_keys.get)
     if not any(kid in keys for kid in kids):
-        if any(kid in keys for kid in receipt.recipients.values()):
+        own = [desk for desk, kid in receipt.recipients.items() if kid in keys]
+        if own and not any(_is_stated_for(own[0], kid, trust) for kid in kids):
             # The gateway signed that it was sealed to our key; somebody took the entry out.
             return None
+        # Or it was re-wrapped since, by a colleague who has the desk's next key already.
         return NotReadyError(
             f"the message is sealed to {', '.join(kids)}, which is not in the key file here: "
             "add the key, or put the old one back",
@@ -133,6 +137,23 @@ def _in_keys(
     except KeyFormatError:
         return _too_old("route")
     return None
+
+
+def _is_stated_for(desk: DeskRef, kid: KeyId, trust: "Trust") -> bool:
+    """Has our country stated that messages for this desk may be sealed to this key?"""
+    if trust.roots is None:
+        return True
+    for token in trust.directory.record.statements:
+        if not _stated_by(token, kid):
+            continue
+        try:
+            stated = statement.verify(token, roots=trust.roots)
+        except KeysError:
+            continue
+        holder = Holder.desk(desk.country, desk.compartment)
+        if stated.use is KeyUse.DESK_ENCRYPTION and stated.holder == holder:
+            return True
+    return False
 
 
 def _in_schemas(sealed: bytes, trust: "Trust") -> NotReadyError | None:
@@ -155,28 +176,26 @@ def _in_roots(
         signer = parse_kid(jws.read_header(signature, claims=jws.MESSAGE_CLAIMS).kid)
     except (KeysError, UnsealError):
         return None
-    pinned = {root.kid for root in roots.get(kid_owner(signer), ())}
-    for statement in trust.directory.record.statements:
-        root = _stated_by(statement, signer)
-        if root is not None and root not in pinned and kid_owner(root) is kid_owner(signer):
-            return NotReadyError(
-                f"the key {signer} is stated by {root}, which is not pinned here: "
-                "update roots.json",
-                step="root",
-            )
+    chain = roots.get(kid_owner(signer))
+    versions = chain.versions if chain is not None else ()
+    known = {holder.key.kid for root in versions for holder in root.holders}
+    for token in trust.directory.record.statements:
+        for holder in _stated_by(token, signer):
+            if holder not in known and kid_owner(holder) is kid_owner(signer):
+                return NotReadyError(
+                    f"the key {signer} is stated by {holder}, of a root that does not follow "
+                    "from the one that is pinned here: update roots.json",
+                    step="root",
+                )
     return None
 
 
-def _stated_by(statement: str, kid: KeyId) -> KeyId | None:
-    """Who claims to state this key? Not verified: by an unpinned root, it cannot be."""
+def _stated_by(token: str, kid: KeyId) -> tuple[KeyId, ...]:
+    """Who claims to state this key? Not verified: by an unknown root, it cannot be."""
     try:
-        payload = jws.unverified_payload(statement, max_bytes=MAX_STATEMENT_CHARS)
-        key = strict_json.parse_object(payload).get("key")
-        if not isinstance(key, dict) or key.get("kid") != kid:
-            return None
-        return parse_kid(jws.read_header(statement, max_bytes=MAX_STATEMENT_CHARS).kid)
+        return signed.read(token).kids if statement.read(token).kid == kid else ()
     except KeysError:
-        return None
+        return ()
 
 
 def _too_old(what: str) -> NotReadyError:

@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,8 @@ from broker.desk.guarded_file import NOT_FOR_OTHERS, NOT_FOR_OTHERS_TO_WRITE, re
 from broker.errors import ConfigurationError
 from broker.evidence.receipts import parse_agency, parse_desk
 from broker.model import AgencyRef, DeskRef
+from keys.custody.passphrase import CREDENTIAL_SCHEME, read_passphrase
+from keys.custody.provider import is_token
 from keys.errors import KeyFormatError
 from keys.identifiers import KeyId, parse_kid
 from keys.secret import Passphrase
@@ -64,6 +66,8 @@ class Profile:
     """Trust this authority instead of the machine's."""
     passphrase_file: Path | None = None
     """``ENLACE_PASSPHRASE_FILE`` comes before it."""
+    source: Path | None = field(default=None, compare=False, repr=False)
+    """The file that it was read from, to read it again; no part of what it says."""
 
     def __post_init__(self) -> None:
         _check_base_url(self.gateway)
@@ -119,18 +123,24 @@ class Profile:
             raise ConfigurationError(f"{file}: {error.strerror}") from None
         return file
 
+    def find_passphrase_file(self, environ: Mapping[str, str] = os.environ) -> Path | None:
+        """Which file holds the passphrase of the key bundle? None: a person is asked."""
+        named = environ.get(PASSPHRASE_VARIABLE)
+        return Path(named) if named else self.passphrase_file
+
     def passphrase(self, environ: Mapping[str, str] = os.environ) -> Passphrase:
         """Read the passphrase of the key bundle; one line end is cut off.
 
         Raises:
             ConfigurationError: No file is named, or others may read it.
         """
-        named = environ.get(PASSPHRASE_VARIABLE)
-        file = Path(named) if named else self.passphrase_file
+        file = self.find_passphrase_file(environ)
         if file is None:
             raise ConfigurationError(
                 f"passphrase_file: set it in the profile, or name a file in {PASSPHRASE_VARIABLE}"
             )
+        if str(file).startswith(CREDENTIAL_SCHEME):
+            return read_passphrase(file, environ)
         data = read_guarded(file, forbidden=NOT_FOR_OTHERS, at_most=MAX_PASSPHRASE_BYTES)
         return Passphrase(data.removesuffix(b"\n").removesuffix(b"\r"))
 
@@ -151,7 +161,11 @@ def _profile(members: Mapping[str, str], file: Path) -> Profile:
     folder = file.parent
 
     def beside(name: str) -> Path | None:
-        return folder / members[name] if name in members else None
+        if name not in members:
+            return None
+        # A token or a credential is a place of its own, wherever the profile lies.
+        is_elsewhere = is_token(members[name]) or members[name].startswith(CREDENTIAL_SCHEME)
+        return Path(members[name]) if is_elsewhere else folder / members[name]
 
     return Profile(
         gateway=members["gateway"].rstrip("/"),
@@ -165,6 +179,7 @@ def _profile(members: Mapping[str, str], file: Path) -> Profile:
         roots_file=beside("roots_file") or folder / "roots.json",
         ca_file=beside("ca_file"),
         passphrase_file=beside("passphrase_file"),
+        source=file,
     )
 
 

@@ -1,25 +1,33 @@
 """Does the gateway's receipt prove what we need it to prove?"""
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
 
 from broker.desk.failures import NotReadyError
-from broker.desk.pins import Pins
 from broker.desk.wire import ContentRef, Recipient, Settled
+from broker.desk.wraps import Moved
 from broker.errors import Code, EvidenceError
 from broker.evidence.receipts import RECEIPT_TYP, ReceiptContent, verify_receipt
-from broker.model import AgencyRef, EventKind, MessageId
+from broker.model import AgencyRef, DeskRef, EventKind, MessageId
 from keys import jws
 from keys.errors import KeysError
 from keys.identifiers import Exchange, KeyId, kid_owner, parse_kid
+from keys.key import VerificationKey
+
+RECEIPT_KEY_STEP: Final = "receipt-key"
+"""What a desk says when it does not know the key of a receipt; it looks again before it stops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptCheck:
-    """Receipts of one gateway, held against the keys that are pinned for it."""
+    """Receipts of one gateway, held against the keys that its root states."""
 
-    pins: Pins
+    keys: Mapping[KeyId, VerificationKey] = field(repr=False)
     issuer: str
+    counts: Callable[[KeyId, datetime], bool] = lambda _kid, _at: True
+    """Did this receipt key count at that moment? ``Directory.receipt_counts``."""
 
     def verify(self, token: str) -> ReceiptContent:
         """Read a receipt that this gateway signed.
@@ -27,20 +35,20 @@ class ReceiptCheck:
         Raises:
             EvidenceError: It is none, or another issuer's.
         """
-        content = verify_receipt(token, find_key=self.pins.receipt_keys.get)
-        if content.issuer != self.issuer:
+        content = verify_receipt(token, find_key=self.keys.get)
+        if content.issuer != self.issuer or not self.counts(content.signed_with, content.at):
             raise EvidenceError(Code.EVIDENCE_INVALID)
         return content
 
-    def require_pinned(self, token: str) -> None:
+    def require_known(self, token: str) -> None:
         """Tell a key that is missing here from a receipt that is wrong.
 
         Raises:
             NotReadyError: A newer receipt key of the gateway signed it, as it seems.
         """
-        kid = unpinned_signer(token, self.pins.receipt_keys)
+        kid = unknown_signer(token, self.keys)
         if kid is not None:
-            raise not_pinned(kid)
+            raise not_stated(kid)
 
     def check_accepted(
         self,
@@ -82,21 +90,40 @@ class ReceiptCheck:
             raise EvidenceError(Code.EVIDENCE_INVALID)
         return content
 
+    def check_moved(
+        self, ref: ContentRef, result: Moved, *, desk: DeskRef, new: KeyId
+    ) -> ReceiptContent:
+        """Prove that this desk's entry is for its new key now.
 
-def unpinned_signer(token: str, pinned: Container[KeyId]) -> KeyId | None:
-    """Which receipt key, not pinned here, does this receipt name? None: that is not its fault."""
+        Raises:
+            EvidenceError: The receipt says something else.
+        """
+        content = self.verify(result.receipt)
+        if (
+            content.event is not EventKind.REWRAPPED
+            or (result.message_id, result.kid) != (ref.message_id, new)
+            or (content.message_id, content.content_hash) != (ref.message_id, ref.content_hash)
+            or content.recipients != {desk: new}
+        ):
+            raise EvidenceError(Code.EVIDENCE_INVALID)
+        return content
+
+
+def unknown_signer(token: str, known: Container[KeyId]) -> KeyId | None:
+    """Which receipt key, not known here, does this receipt name? None: that is not its fault."""
     try:
         header = jws.read_header(token)
         kid = parse_kid(header.kid)
     except KeysError:
         return None
     is_ours = header.typ == RECEIPT_TYP and kid_owner(kid) is Exchange.GATEWAY
-    return kid if is_ours and kid not in pinned else None
+    return kid if is_ours and kid not in known else None
 
 
-def not_pinned(kid: KeyId) -> NotReadyError:
+def not_stated(kid: KeyId) -> NotReadyError:
     """Say that a receipt key is missing here."""
     return NotReadyError(
-        f"the receipt is signed by {kid}, which is not pinned here: update roots.json",
-        step="receipt-key",
+        f"the receipt is signed by {kid}, which the root of the exchange does not state, as far "
+        "as it is known here: compare roots.json with the other members",
+        step=RECEIPT_KEY_STEP,
     )

@@ -6,11 +6,15 @@ from datetime import datetime
 
 from broker.admission import strict_json
 from broker.admission.acknowledge import ACKNOWLEDGEMENT_TYP, REFUSAL_TYP
+from broker.admission.rewrap import REWRAP_TYP
 from broker.desk.wire import ContentRef
 from broker.errors import Code, DocumentError, FieldProblem
 from broker.model import AgencyRef, DeskRef, Json, MessageId, Posting, RefusalReason
+from broker.sealing.wire import Recipient as SealedEntry
+from broker.sealing.wire import write_recipient
 from keys import jws
 from keys import strict_json as canonical
+from keys.identifiers import KeyId
 from keys.jws_header import Claim
 from keys.key import SigningKey
 from keys.strict_json import JsonObject
@@ -70,6 +74,22 @@ def sign_refusal(
     """Sign that the desk returns a message, and why."""
     payload = canonical.write({**_answer(ref, desk, now), "reason": reason.value})
     return jws.sign_compact(payload, key, typ=REFUSAL_TYP)
+
+
+def sign_rewrap(
+    ref: ContentRef,
+    entry: SealedEntry,
+    key: SigningKey,
+    *,
+    old: KeyId,
+    desk: DeskRef,
+    now: datetime,
+) -> str:
+    """Sign that the desk's entry for its old key is to be replaced by this one."""
+    wish: JsonObject = {"old": old, "recipient": write_recipient(entry)}
+    return jws.sign_compact(
+        canonical.write({**_answer(ref, desk, now), **wish}), key, typ=REWRAP_TYP
+    )
 
 
 def _answer(ref: ContentRef, desk: DeskRef, now: datetime) -> JsonObject:

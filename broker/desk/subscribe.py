@@ -17,6 +17,7 @@ import structlog
 
 from broker.desk.client import EnlaceClient, Refusal
 from broker.desk.failures import UnreachableError
+from broker.desk.leave_compromised import moving_away
 from broker.desk.line import message_line, refusal_line
 from broker.desk.open import OpenedMessage
 from broker.desk.opener import Opener, Unopened
@@ -80,7 +81,7 @@ class Subscription:
             UnreachableError: Before the first directory came; later the stream waits.
         """
         await self._opener.refresh_directory()
-        async with self._arriving(queues) as arrivals:
+        async with self._arriving(queues) as arrivals, moving_away(self._client):
             while batch := await _next_batch(arrivals, idle):
                 await self._take(batch)
 

@@ -165,6 +165,16 @@ def read_results(body: bytes, expected: int) -> tuple[Settled | NotSettled, ...]
     return results
 
 
+def read_notices(body: bytes) -> tuple[tuple[int, str], ...]:
+    """Read a page of notices: number and compact JWS of each."""
+    return _read(
+        body,
+        lambda members: tuple(
+            (_whole(each["number"]), _text(each["notice"])) for each in members["notices"]
+        ),
+    )
+
+
 def read_directory(body: bytes) -> DirectoryRecord:
     """Read the directory; its statements are verified by ``Directory.verify``."""
     return _read(
@@ -174,8 +184,10 @@ def read_directory(body: bytes) -> DirectoryRecord:
             countries=frozenset(Country(each) for each in members["countries"]),
             agencies=tuple(_agency_record(each) for each in members["agencies"]),
             desks=frozenset(_desk(each) for each in members["desks"]),
-            open_pairs=frozenset(_pair(each) for each in members["pairs"]),
             statements=tuple(_text(each) for each in members["statements"]),
+            recorded=tuple(
+                None if each is None else _moment(each) for each in members.get("recorded", ())
+            ),
         ),
     )
 

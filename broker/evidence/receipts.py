@@ -45,6 +45,8 @@ class ReceiptContent:
     recipients: Mapping[DeskRef, KeyId]
     """The desks concerned, each with the key that its copy was sealed to."""
     reason: RefusalReason | None
+    signed_with: KeyId
+    """The receipt key; whether it counted at that moment, the directory says."""
 
 
 class ReceiptIssuer:
@@ -95,13 +97,13 @@ def verify_receipt(token: str, *, find_key: jws.FindKey) -> ReceiptContent:
         members = strict_json.parse_object(verified.payload)
         if members.keys() - {"reason"} != MEMBERS:
             raise EvidenceError(Code.EVIDENCE_INVALID)
-        return _content(members)
+        return _content(members, verified.kid)
     except (KeysError, ValueError, KeyError):
         # One answer for whatever is wrong; the reader cannot mend a receipt.
         raise EvidenceError(Code.EVIDENCE_INVALID) from None
 
 
-def _content(members: JsonObject) -> ReceiptContent:
+def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
     recipients = members["rcp"]
     position = members["pos"]
     if not isinstance(recipients, dict) or not isinstance(position, int):
@@ -117,6 +119,7 @@ def _content(members: JsonObject) -> ReceiptContent:
         position=LogPosition(position),
         recipients={parse_desk(desk): parse_kid(kid) for desk, kid in recipients.items()},
         reason=None if reason is None else RefusalReason(_text(reason)),
+        signed_with=signed_with,
     )
 
 

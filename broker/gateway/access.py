@@ -3,20 +3,20 @@
 :meth:`Access.authenticate_request` is what the middleware asks before any handler runs.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from broker.admission.access_token import AccessTokens
+from broker.admission.access_token import Claims
 from broker.admission.authenticate import token_hash
 from broker.admission.dpop import DpopNonces, Proof, verify_proof
 from broker.directory import ClientRecord
 from broker.errors import AuthenticationError, Code, ConfigurationError
-from broker.model import Caller
+from broker.model import Caller, Scope
 from broker.ports import Clock, ProofStore
 from keys.key import VerificationKey
 
@@ -30,6 +30,20 @@ class ClientKeys:
 
     record: ClientRecord
     keys: tuple[VerificationKey, ...]
+
+
+class Tokens(Protocol):
+    """Issues access tokens and recognises them; see ``admission.access_token``."""
+
+    @property
+    def verification_keys(self) -> tuple[VerificationKey, ...]:
+        """The public keys, for the published key set."""
+
+    def issue(self, client_id: str, *, scopes: Collection[Scope], jkt: str, now: datetime) -> str:
+        """Write a token for a client, usable with the key of this thumbprint only."""
+
+    def verify(self, token: str, *, now: datetime, jkt: str) -> Claims:
+        """Say whom we gave this token to."""
 
 
 FindClient: TypeAlias = Callable[[str], ClientKeys | None]
@@ -46,7 +60,7 @@ class Access:
     proofs: ProofStore
     clock: Clock
     nonces: DpopNonces
-    tokens: AccessTokens
+    tokens: Tokens
     find_client: FindClient
     count_client: Callable[[str], None] = lambda _: None
     """Asked before anything of a client's request is written; refuses when it is too much."""

@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from broker.gateway import desks, messages, reference, streams
+from broker.gateway import desks, messages, notices, reference, streams, wraps
 from broker.gateway.context import GATEWAY, Gateway
 from broker.gateway.middleware import add_headers, around
 from broker.gateway.oauth import oauth_routes
@@ -32,6 +32,9 @@ def public_app(gateway: Gateway) -> web.Application:
             web.get("/v1/stream", streams.stream, allow_head=False),
             web.post("/v1/acknowledgements", desks.post_acknowledgements),
             web.post("/v1/refusals", desks.post_refusals),
+            web.get("/v1/notices", notices.list_notices, allow_head=False),
+            web.get("/v1/wraps", wraps.list_wraps, allow_head=False),
+            web.post("/v1/wraps", wraps.post_wraps),
             web.get("/v1/directory", reference.get_directory, allow_head=False),
             web.get("/schemas", reference.list_schemas),
             web.get(f"/schemas/{NAME}/{VERSION}", reference.get_schema),

@@ -1,6 +1,7 @@
 """What every handler may use, under one typed key."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from aiohttp import web
 
@@ -13,6 +14,7 @@ from broker.gateway.metrics import Metrics
 from broker.gateway.polls import PollSessions
 from broker.gateway.proxies import Proxies
 from broker.hand_over import HandOvers
+from broker.key_ports import KeyLedger
 from broker.model import AgencyRef, Caller, DeskRef, Scope
 from broker.ports import Clock, DeliveryLedger
 from broker.relay import Relay
@@ -27,6 +29,13 @@ class Lifecycle:
     draining: bool = False
 
 
+class SigningKeys(Protocol):
+    """What the gateway itself signs with."""
+
+    def check(self) -> None:
+        """Return if this gateway can sign; else say what to do (``ConfigurationError``)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
     """The parts of one gateway process that requests meet."""
@@ -36,6 +45,7 @@ class Gateway:
     hand_overs: HandOvers
     polls: PollSessions
     deliveries: DeliveryLedger
+    key_ledger: KeyLedger
     directory: DirectoryWatch
     access: Access
     relay: Relay
@@ -45,6 +55,7 @@ class Gateway:
     proxies: Proxies
     metrics: Metrics
     clock: Clock
+    keys: SigningKeys
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
 

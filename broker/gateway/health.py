@@ -41,7 +41,7 @@ async def readyz(request: web.Request) -> web.Response:
     gateway, transport = request.app[GATEWAY], request.app[TRANSPORT]
     checks: dict[str, Json] = {
         "ledger": await _check(gateway.deliveries.unpublished_count),
-        "directory": "ok" if gateway.directory.is_ready else "not-read",
+        "directory": _directory(gateway),
         "accepting": "draining" if gateway.lifecycle.draining else "ok",
     }
     ready = all(state == "ok" for state in checks.values())
@@ -50,6 +50,12 @@ async def readyz(request: web.Request) -> web.Response:
     if "verbose" in request.query:
         document["checks"] = checks
     return render.json_response(document, status=200 if ready else 503)
+
+
+def _directory(gateway: Gateway) -> str:
+    if gateway.directory.is_taken_back:
+        return "taken-back"
+    return "ok" if gateway.directory.is_ready else "not-read"
 
 
 async def metrics(request: web.Request) -> web.Response:

@@ -1,8 +1,12 @@
 """What operators count. Labels come from closed sets: no agency, no country, no message."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from broker.errors import Code
+from keys.forecast import Due
+from keys.key import KeyUse
 
 
 class Metrics:
@@ -33,7 +37,35 @@ class Metrics:
             "Recorded, not yet with the transport.",
             registry=self.registry,
         )
+        self._keys_due = Gauge(
+            "enlace_keys_due", "Keys and roots to look after.", ("use",), registry=self.registry
+        )
+        self._key_expiry = Gauge(
+            "enlace_key_expiry_seconds",
+            "Until the first active key of this use ends.",
+            ("use",),
+            registry=self.registry,
+        )
         self.streams = Gauge("enlace_open_streams", "Open streams.", registry=self.registry)
+
+    def show_keys(self, due: Sequence[Due], seconds_left: Mapping[KeyUse, float]) -> None:
+        """Show what is due, and when the first active key of each use ends.
+
+        By use and not by key: a key id tells of a country and an agency.
+        """
+        for use in KeyUse:
+            self._keys_due.labels(use.value).set(sum(one.use is use for one in due))
+        for use, seconds in seconds_left.items():
+            self._key_expiry.labels(use.value).set(seconds)
+
+    def watch_tls(self, seconds_left: Callable[[], float]) -> None:
+        """Show how long the certificate in force is still good; asked at each scrape."""
+        expiry = Gauge(
+            "enlace_tls_expiry_seconds",
+            "Until the certificate in force ends.",
+            registry=self.registry,
+        )
+        expiry.set_function(seconds_left)
 
     def count_answer(self, route: str, status: int) -> None:
         """Count an HTTP answer."""

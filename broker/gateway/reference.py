@@ -24,13 +24,15 @@ PUBLIC = {"Cache-Control": "public, max-age=3600"}
 async def get_directory(request: web.Request) -> web.Response:
     """Serve the directory with its signed key statements."""
     gateway = request.app[GATEWAY]
-    await caller_with(request, Scope.DIRECTORY_READ)
+    caller = await caller_with(request, Scope.DIRECTORY_READ)
     check_parameters(request)
     directory = gateway.directory.current
     etag = f'"{directory.version}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if request.headers.get("If-None-Match") == etag:
         return web.Response(status=304, headers=headers)
+    # Whoever takes up a new version: administrators see who has not yet.
+    await gateway.key_ledger.note_pickup(caller.client_id, directory.version, gateway.clock())
     response = render.json_response(render.directory(directory))
     response.headers.update(headers)
     return response

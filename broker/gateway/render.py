@@ -125,9 +125,10 @@ def directory(known: Directory) -> dict[str, Json]:
                 "to": pair.desk.country.value,
                 "compartment": pair.desk.compartment.value,
             }
-            for pair in sorted(record.open_pairs)
+            for pair in known.open_pairs
         ],
         "statements": list(record.statements),
+        "recorded": [None if at is None else moment(at) for at in record.recorded],
     }
 
 

@@ -10,12 +10,10 @@ import asyncio
 import json
 import logging
 import socket
-import ssl
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -25,6 +23,7 @@ from aiohttp.web_protocol import RequestHandler
 from broker.errors import Code, ConfigurationError
 from broker.gateway.headers import SECURITY_HEADERS
 from broker.gateway.proxies import Proxies, household
+from broker.gateway.tls import ServerTls
 
 IDLE: Final = timedelta(seconds=30)
 """From the connection, or the last answer, to the end of the next header."""
@@ -141,7 +140,7 @@ class Listener:
         listening: socket.socket,
         server: web.Server,
         *,
-        tls: ssl.SSLContext | None,
+        tls: ServerTls | None,
         door: Doorkeeper,
     ) -> None:
         self._listening = listening
@@ -183,7 +182,8 @@ class Listener:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: connection,
                 accepted,
-                ssl=self._tls,
+                # Asked for each connection: the certificate may have changed since the last.
+                ssl=None if self._tls is None else self._tls.context,
                 ssl_handshake_timeout=None if self._tls is None else HANDSHAKE.total_seconds(),
             )
         except (OSError, TimeoutError):
@@ -197,7 +197,7 @@ class Listener:
 
 
 async def listen(
-    server: web.Server, address: str, *, tls: ssl.SSLContext | None, door: Doorkeeper
+    server: web.Server, address: str, *, tls: ServerTls | None, door: Doorkeeper
 ) -> Listener:
     """Open the public listener.
 
@@ -224,22 +224,3 @@ def split_address(address: str) -> tuple[str, int]:
     if not host or not port.isdecimal():
         raise ConfigurationError(f"expected host:port, got {address}")
     return host.strip("[]"), int(port)
-
-
-def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Make the TLS settings: TLS 1.3, and 1.2 with forward secrecy (RFC 9325).
-
-    Raises:
-        ConfigurationError: The files cannot be read, or do not belong together.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError):
-        raise ConfigurationError(
-            f"{certificate}, {key}: no readable certificate with its key"
-        ) from None
-    return context

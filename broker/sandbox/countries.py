@@ -1,21 +1,18 @@
-"""A country for the sandbox: its root key, and the signed keys of its agencies and desks."""
+"""A country for the sandbox: its root, and the signed keys of its agencies and desks."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import count
 from typing import Final
 
 from broker.model import AgencyRef, DeskRef, Scope
-from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
+from broker.sandbox.kits import Kit
+from keys.act import ActKind
+from keys.algorithms import EncryptionAlgorithm
 from keys.custody.bundle import KeyBundle
 from keys.holder import Holder
-from keys.identifiers import KeyId
-from keys.key import DecryptionKey, EncryptionKey, KeyUse, SigningKey, VerificationKey
-from keys.statement import StatementTerms, issue
+from keys.identifiers import KeyId, Owner
+from keys.key import DecryptionKey, KeyUse, SigningKey
 from schemas.vocabulary import Country
 
-KEY_LIFE: Final = timedelta(days=365)
-EARLIER: Final = timedelta(hours=1)
 SENDING: Final = frozenset({Scope.MESSAGES_SEND, Scope.DIRECTORY_READ})
 RECEIVING: Final = frozenset({Scope.MESSAGES_RECEIVE, Scope.DIRECTORY_READ})
 
@@ -39,31 +36,34 @@ class Holding:
 
 
 @dataclass(slots=True, kw_only=True)
-class CountryKit:
-    """Makes keys and signs their statements with the country's root."""
+class CountryKit(Kit):
+    """Makes the keys of a country's agencies and desks."""
 
     country: Country
-    now: datetime
-    algorithm: SignatureAlgorithm = SignatureAlgorithm.ED25519
-    root: SigningKey = field(init=False)
-    statements: list[str] = field(default_factory=list)
-    _serial: "count[int]" = field(default_factory=lambda: count(1))
+    owner: Owner = field(init=False)
+    desk_keys: list[KeyId] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        kid = KeyId(f"{self.country}-root-1")
-        self.root = SigningKey.generate(SignatureAlgorithm.ED25519, kid)
+        self.owner = self.country
+        # Not ``super()``: a dataclass with slots is made twice, and ``super()`` finds the first.
+        Kit.__post_init__(self)
+
+    @property
+    def acts(self) -> tuple[str, str]:
+        """Both administrators let the desks' keys receive: proposal and approval."""
+        return self.decide(ActKind.ACTIVATE, keys=self.desk_keys)
 
     def agency(self, ref: AgencyRef) -> Holding:
         """Make the keys of an agency: one to authenticate, one to sign messages."""
         client_id = f"{self.country.lower()}-{ref.agency}"
-        authentication = self._signing(f"{ref.agency}-client-1")
-        signature = self._signing(f"{ref.agency}-sign-1")
-        self._state(
+        authentication = self.signing(f"{ref.agency}-client-1")
+        signature = self.signing(f"{ref.agency}-sign-1")
+        self.state(
             Holder.client(self.country, client_id),
             KeyUse.CLIENT_AUTHENTICATION,
             authentication.public,
         )
-        self._state(
+        self.state(
             Holder.agency(self.country, ref.agency), KeyUse.MESSAGE_SIGNATURE, signature.public
         )
         return Holding(
@@ -80,20 +80,21 @@ class CountryKit:
         name = f"desk-{ref.compartment}"
         client_id = f"{self.country.lower()}-{name}"
         authentication, signature = (
-            self._signing(f"{name}-client-1"),
-            self._signing(f"{name}-ack-1"),
+            self.signing(f"{name}-client-1"),
+            self.signing(f"{name}-ack-1"),
         )
         decryption = DecryptionKey.generate(
             EncryptionAlgorithm.HPKE_9_KE, KeyId(f"{self.country}-{name}-1")
         )
+        self.desk_keys.append(decryption.kid)
         holder = Holder.desk(self.country, ref.compartment)
-        self._state(
+        self.state(
             Holder.client(self.country, client_id),
             KeyUse.CLIENT_AUTHENTICATION,
             authentication.public,
         )
-        self._state(holder, KeyUse.DESK_SIGNATURE, signature.public)
-        self._state(holder, KeyUse.DESK_ENCRYPTION, decryption.public)
+        self.state(holder, KeyUse.DESK_SIGNATURE, signature.public)
+        self.state(holder, KeyUse.DESK_ENCRYPTION, decryption.public)
         return Holding(
             subject=ref,
             client_id=client_id,
@@ -102,18 +103,3 @@ class CountryKit:
             decryption=decryption,
             scopes=RECEIVING,
         )
-
-    def _signing(self, name: str) -> SigningKey:
-        return SigningKey.generate(self.algorithm, KeyId(f"{self.country}-{name}"))
-
-    def _state(self, holder: Holder, use: KeyUse, key: VerificationKey | EncryptionKey) -> None:
-        terms = StatementTerms(
-            holder=holder,
-            use=use,
-            key=key,
-            not_before=self.now - EARLIER,
-            not_after=self.now + KEY_LIFE,
-            serial=next(self._serial),
-            issued=self.now,
-        )
-        self.statements.append(issue(terms, root=self.root))

@@ -24,13 +24,13 @@ from broker.model import AgencyRef, DeskRef, Pair
 from broker.ports import DirectoryStore
 from broker.sandbox.authority import make_tls
 from broker.sandbox.countries import CountryKit, Holding
+from broker.sandbox.kits import APPROVED, PROPOSED, STATED, ExchangeKit
 from broker.settings import Mode, Settings, load_settings
 from broker.storage.ledger import open_ledger
 from broker.storage.migrate import upgrade
-from keys.algorithms import SignatureAlgorithm
+from keys.act import ActKind
 from keys.custody.bundle import KeyBundle, write_bundle
 from keys.custody.envelope import RECOMMENDED, KdfCost
-from keys.identifiers import KeyId
 from keys.key import SigningKey
 from keys.secret import Passphrase
 from schemas.vocabulary import AgencyFunction, Compartment, Country
@@ -73,6 +73,10 @@ class World:
     settings: Settings
     holdings: Mapping[AgencyRef | DeskRef, Holding]
     pins: Pins
+    exchange: ExchangeKit
+    """What in life the exchange's own holders and administrators keep."""
+    kits: Mapping[Country, CountryKit]
+    """What in life each country keeps to itself."""
 
     def folder_of(self, subject: AgencyRef | DeskRef) -> Path:
         """Where a participant's profile and keys lie."""
@@ -125,15 +129,9 @@ async def make_world(
     """
     now = datetime.now(UTC)
     make_tls(folder, now=now)
-    gateway_keys = [
-        SigningKey.generate(SignatureAlgorithm.ED25519, KeyId(name))
-        for name in ("GW-receipt-1", "GW-token-1")
-    ]
+    exchange = ExchangeKit(now=now)
     kits = {country: CountryKit(country=country, now=now) for country in _countries(plan)}
-    pins = Pins(
-        roots={country: (kit.root.public,) for country, kit in kits.items()},
-        receipt_keys={gateway_keys[0].kid: gateway_keys[0].public},
-    )
+    pins = Pins(roots={kit.owner: kit.root for kit in (exchange, *kits.values())})
     holdings = _hold(plan, kits)
     port, management_port = free_ports(2)
     world = World(
@@ -152,10 +150,12 @@ async def make_world(
         ),
         holdings=holdings,
         pins=pins,
+        exchange=exchange,
+        kits=kits,
     )
-    _write_gateway(world, gateway_keys, cost)
+    _write_gateway(world, (exchange.receipt_key, exchange.token_key), cost)
     _write_participants(world, cost)
-    await _register(world, plan, kits)
+    await _register(world, plan)
     return world
 
 
@@ -214,20 +214,19 @@ def _write_participant(world: World, holding: Holding, cost: KdfCost) -> None:
     world.profile(holding.subject).write(folder)
 
 
-async def _register(world: World, plan: Plan, kits: Mapping[Country, CountryKit]) -> None:
+async def _register(world: World, plan: Plan) -> None:
     await upgrade(world.settings.database_url)
     # Together, so that the ledger commits hundreds of changes in a few groups.
     async with open_ledger(world.settings.database_url) as ledger, asyncio.TaskGroup() as changes:
-        for change in _changes(ledger.directory, world, plan, kits):
+        for change in _changes(ledger.directory, world, plan):
             changes.create_task(change)
 
 
 def _changes(
-    store: DirectoryStore, world: World, plan: Plan, kits: Mapping[Country, CountryKit]
+    store: DirectoryStore, world: World, plan: Plan
 ) -> Iterator[Coroutine[None, None, None]]:
-    for country, kit in kits.items():
-        yield store.add_country(country)
-        yield from (store.add_statement(token) for token in kit.statements)
+    yield from (store.add_country(country) for country in world.kits)
+    yield _state_all(store, world, plan)
     for ref, (function, name) in plan.agencies.items():
         yield store.put_agency(AgencyRecord(ref=ref, function=function, name=name))
     yield from (store.add_desk(desk) for desk in sorted(plan.desks))
@@ -237,7 +236,19 @@ def _changes(
                 client_id=holding.client_id, subject=holding.subject, scopes=holding.scopes
             )
         )
-    yield from (store.set_pair(pair, is_open=True) for pair in sorted(plan.pairs))
+
+
+async def _state_all(store: DirectoryStore, world: World, plan: Plan) -> None:
+    """Write what was stated and decided, each as of its own time."""
+    now, kits = world.exchange.now, (world.exchange, *world.kits.values())
+    decided = [kit.acts for kit in world.kits.values() if kit.desk_keys]
+    if plan.pairs:
+        queues = [pair.queue for pair in sorted(plan.pairs)]
+        decided.append(world.exchange.decide(ActKind.OPEN, pairs=queues))
+    statements = [token for kit in kits for token in kit.statements]
+    await store.add_statements(statements, at=now - STATED)
+    await store.add_statements([proposal for proposal, _ in decided], at=now - PROPOSED)
+    await store.add_statements([approval for _, approval in decided], at=now - APPROVED)
 
 
 def _write_private(path: Path, data: bytes) -> None:

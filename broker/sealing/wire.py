@@ -15,6 +15,7 @@ from broker.errors import UnsealError
 from keys import base64url, strict_json
 from keys.algorithms import SUITE_OF, EncryptionAlgorithm, Suite
 from keys.errors import KeyFormatError
+from keys.hybrid import kem_of
 from keys.identifiers import KeyId, parse_kid
 from keys.strict_json import JsonObject, JsonValue
 
@@ -28,6 +29,7 @@ MAX_PROTECTED_CHARS: Final = 512
 MAX_EK_CHARS: Final = 2220
 """1665 bytes, of ML-KEM-1024 with P-384."""
 HASH_BYTES: Final = 32
+ENCRYPTED_KEY_BYTES: Final = 48
 ENCRYPTED_KEY_CHARS: Final = 64
 """48 bytes: a 32-byte content key and its tag."""
 ALGORITHMS: Final = {algorithm.value: algorithm for algorithm in EncryptionAlgorithm}
@@ -126,7 +128,7 @@ def content_hash(jwe: bytes) -> str:
 
 def write(jwe: Jwe) -> bytes:
     """Write the General JSON Serialization (RFC 7516 section 7.2.1)."""
-    recipients: list[JsonValue] = [_write_recipient(entry) for entry in jwe.recipients]
+    recipients: list[JsonValue] = [write_recipient(entry) for entry in jwe.recipients]
     members = {
         "protected": jwe.protected,
         "aad": jwe.aad,
@@ -137,6 +139,21 @@ def write(jwe: Jwe) -> bytes:
     }
     # All of it is ASCII already, and too long for an encoder that looks at each character.
     return orjson.dumps(members, option=orjson.OPT_SORT_KEYS)
+
+
+def without_entries(jwe: bytes) -> bytes:
+    """Leave out all recipients: the same content, which then no key opens.
+
+    Raises:
+        UnsealError: It is not a JSON object.
+    """
+    try:
+        members = orjson.loads(jwe)
+    except orjson.JSONDecodeError:
+        raise UnsealError from None
+    if not isinstance(members, dict):
+        raise UnsealError
+    return orjson.dumps({**members, "recipients": []}, option=orjson.OPT_SORT_KEYS)
 
 
 def parse(data: bytes) -> Jwe:
@@ -193,7 +210,8 @@ def read_protected(jwe: Jwe) -> Protected:
     return Protected(suite=Suite.POST_QUANTUM, commitment=commitment)
 
 
-def _write_recipient(entry: Recipient) -> JsonObject:
+def write_recipient(entry: Recipient) -> JsonObject:
+    """Write one entry of ``recipients``."""
     header: JsonObject = {
         "alg": entry.algorithm.value,
         "kid": entry.kid,
@@ -221,6 +239,23 @@ def read_recipient(value: JsonValue) -> Recipient:
         encapsulated=ek,
         encrypted_key=encrypted_key,
     )
+
+
+def require_whole(entry: Recipient) -> None:
+    """Return if an entry could be one: octets of the right sizes, in their only spelling.
+
+    Whether it opens, only the holder of its key can say.
+
+    Raises:
+        UnsealError, KeyFormatError: It could not.
+    """
+    encapsulated = base64url.decode(entry.encapsulated)
+    encrypted_key = base64url.decode(entry.encrypted_key)
+    if (
+        len(encapsulated) != kem_of(entry.algorithm).encapsulated_bytes
+        or len(encrypted_key) != ENCRYPTED_KEY_BYTES
+    ):
+        raise UnsealError
 
 
 def _require(members: JsonObject, names: frozenset[str]) -> None:

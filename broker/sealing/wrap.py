@@ -13,11 +13,13 @@ from broker.sealing.wire import CONTENT_ENCRYPTION, Recipient
 from keys import base64url
 from keys.errors import DecryptionError, KeyFormatError
 from keys.key import DecryptionKey, EncryptionKey
+from keys.secret import without_frames
 
 INFO: Final = b"JOSE-HPKE rcpt\xff" + CONTENT_ENCRYPTION.encode("ascii") + b"\xff"
 """The Recipient_structure with no extra info; one byte more would shut out stock clients."""
 
 
+@without_frames
 def wrap(key: ContentKey, recipient: EncryptionKey) -> Recipient:
     """Close a content key for one recipient; the library draws the ephemeral randomness."""
     encapsulated, encrypted_key = recipient.encrypt(key.reveal(), info=INFO)
@@ -29,6 +31,7 @@ def wrap(key: ContentKey, recipient: EncryptionKey) -> Recipient:
     )
 
 
+@without_frames
 def unwrap(entry: Recipient, key: DecryptionKey) -> ContentKey:
     """Open the content key.
 

@@ -1,21 +1,24 @@
 """What have the administrators set up?"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import TypeAlias
 
-from sqlalchemy import Connection, Table, and_, delete, insert, select, update
+from sqlalchemy import Connection, Table, and_, func, insert, select, update
 
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
-from broker.model import DeskRef, Pair
+from broker.model import DeskRef
 from broker.storage import directory_rows as rows
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit, Sort, one_by_one
-from broker.storage.tables import agencies, clients, countries, desks, heads, pairs, statements
+from broker.storage.tables import agencies, clients, countries, desks, heads, statements
 from broker.storage.transaction import Transaction
 from schemas.vocabulary import Country
 
 VERSION = select(heads.c.directory)
+DOCUMENTS = select(statements.c.token, statements.c.recorded_at).order_by(statements.c.number)
+LAST_STATEMENT = select(func.coalesce(func.max(statements.c.number), 0))
 Values: TypeAlias = Mapping[str, str | None]
 Change: TypeAlias = Callable[[Transaction], bool]
 """Changes a table and says so, or finds that nothing has to change."""
@@ -63,14 +66,9 @@ class StoredDirectory:
         """See ``DirectoryStore.add_desk``."""
         await self._submit(_put(desks, rows.desk_values(desk)))
 
-    async def set_pair(self, pair: Pair, *, is_open: bool) -> None:
-        """See ``DirectoryStore.set_pair``."""
-        values = rows.pair_values(pair)
-        await self._submit(_put(pairs, values) if is_open else _remove(pairs, values))
-
-    async def add_statement(self, token: str) -> None:
-        """See ``DirectoryStore.add_statement``."""
-        await self._submit(_add_statement(token))
+    async def add_statements(self, tokens: Sequence[str], *, at: datetime) -> None:
+        """See ``DirectoryStore.add_statements``."""
+        await self._submit(_add_statements(tokens, at))
 
     async def _submit(self, wanted: Change) -> None:
         await self._commits.submit(CHANGE, wanted)
@@ -94,26 +92,22 @@ def _put(table: Table, values: Values) -> Change:
     return put
 
 
-def _remove(table: Table, values: Values) -> Change:
-    there = and_(*(table.c[name] == value for name, value in values.items()))
-
-    def remove(transaction: Transaction) -> bool:
-        return transaction.connection.execute(delete(table).where(there)).rowcount > 0
-
-    return remove
-
-
-def _add_statement(token: str) -> Change:
-    digest = sha256(token.encode()).digest()
+def _add_statements(tokens: Sequence[str], at: datetime) -> Change:
+    digests = {sha256(token.encode()).digest(): token for token in tokens}
 
     def add(transaction: Transaction) -> bool:
         connection = transaction.connection
-        known = select(statements.c.number).where(statements.c.digest == digest)
-        if connection.execute(known).one_or_none() is not None:
-            return False
-        number = transaction.head.directory + 1
-        connection.execute(insert(statements), {"number": number, "digest": digest, "token": token})
-        return True
+        known = select(statements.c.digest).where(statements.c.digest.in_(digests))
+        there = {bytes(digest) for digest in connection.execute(known).scalars()}
+        last = connection.execute(LAST_STATEMENT).scalar_one()
+        new = [(digest, token) for digest, token in digests.items() if digest not in there]
+        rows = [
+            {"number": number, "digest": digest, "token": token, "recorded_at": at}
+            for number, (digest, token) in enumerate(new, start=last + 1)
+        ]
+        if rows:
+            connection.execute(insert(statements), rows)
+        return bool(rows)
 
     return add
 
@@ -124,6 +118,7 @@ def _version(connection: Connection) -> int:
 
 
 def _load(connection: Connection) -> DirectoryRecord:
+    documents = connection.execute(DOCUMENTS).all()
     return DirectoryRecord(
         version=_version(connection),
         countries=frozenset(
@@ -132,8 +127,6 @@ def _load(connection: Connection) -> DirectoryRecord:
         agencies=rows.read_agencies(connection),
         clients=rows.read_clients(connection),
         desks=rows.read_desks(connection),
-        open_pairs=rows.read_pairs(connection),
-        statements=tuple(
-            connection.execute(select(statements.c.token).order_by(statements.c.number)).scalars()
-        ),
+        statements=tuple(row.token for row in documents),
+        recorded=tuple(row.recorded_at for row in documents),
     )

@@ -3,8 +3,8 @@
 from sqlalchemy import Connection, Row, select
 
 from broker.directory import AgencyRecord, ClientRecord
-from broker.model import AgencyRef, DeskRef, Pair, Scope
-from broker.storage.tables import agencies, clients, desks, pairs
+from broker.model import AgencyRef, DeskRef, Scope
+from broker.storage.tables import agencies, clients, desks
 from schemas.vocabulary import AgencyFunction, Compartment, Country
 
 
@@ -64,19 +64,6 @@ def desk_values(desk: DeskRef) -> dict[str, str | None]:
 def read_desks(connection: Connection) -> frozenset[DeskRef]:
     """Read all desks."""
     return frozenset(_desk(row) for row in connection.execute(select(desks)))
-
-
-def pair_values(pair: Pair) -> dict[str, str | None]:
-    """Write an open pair as a row."""
-    return {"origin": pair.origin.value, **desk_values(pair.desk)}
-
-
-def read_pairs(connection: Connection) -> frozenset[Pair]:
-    """Read all open pairs."""
-    return frozenset(
-        Pair(origin=Country(row.origin), desk=_desk(row))
-        for row in connection.execute(select(pairs))
-    )
 
 
 def _subject(row: Row[*tuple[object, ...]]) -> AgencyRef | DeskRef:

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from broker.key_ports import KeyLedger
 from broker.ports import DeliveryLedger, DirectoryStore, MessageLedger, ProofStore
 from broker.storage.connect import connect
 from broker.storage.database import Database, Limits
 from broker.storage.deliveries import StoredDeliveries
 from broker.storage.directory import StoredDirectory
 from broker.storage.group_commit import GroupCommit
+from broker.storage.keys import StoredKeys
 from broker.storage.messages import StoredMessages
 from broker.storage.migrate import check_connection
 from broker.storage.proofs import StoredProofs
@@ -17,12 +19,13 @@ from broker.storage.proofs import StoredProofs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Everything that the exchange remembers; one writer serves all four."""
+    """Everything that the exchange remembers; one writer serves all five."""
 
     messages: MessageLedger
     deliveries: DeliveryLedger
     proofs: ProofStore
     directory: DirectoryStore
+    keys: KeyLedger
 
 
 @asynccontextmanager
@@ -58,6 +61,7 @@ async def serve(database: Database) -> AsyncIterator[Ledger]:
             deliveries=StoredDeliveries(database, commits),
             proofs=StoredProofs(commits),
             directory=StoredDirectory(database, commits),
+            keys=StoredKeys(database, commits),
         )
     finally:
         await finds.close()

@@ -23,6 +23,7 @@ MESSAGES = BulkInsert(
     "accepted_at",
     "content_hash",
     "sealed",
+    "signing_key",
 )
 DELIVERIES = BulkInsert(
     deliveries,
@@ -93,4 +94,5 @@ def _message(number: int, acceptance: Acceptance) -> Values:
         acceptance.accepted_at,
         acceptance.content_hash,
         acceptance.sealed,
+        acceptance.signing_key,
     )

@@ -17,7 +17,7 @@ from broker.model import (
     MessageStatus,
     Receipt,
 )
-from broker.ports import IdTaken, Recorded, SignReceipt
+from broker.ports import DirectoryMoved, IdTaken, Recorded, SignReceipt
 from broker.storage import receipts
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit, Sort
@@ -67,18 +67,23 @@ class Known:
 
 def record_all(
     transaction: Transaction, recordings: Sequence[Recording]
-) -> Sequence[Recorded | IdTaken]:
+) -> Sequence[Recorded | IdTaken | DirectoryMoved]:
     """Record what is new; the ledger's lock keeps all others from recording meanwhile."""
     known = _look_up(
         transaction.connection, [recording.acceptance.message_id for recording in recordings]
     )
     rows = Rows()
-    answers: list[Recorded | IdTaken] = []
+    answers: list[Recorded | IdTaken | DirectoryMoved] = []
     for recording in recordings:
         acceptance = recording.acceptance
         name = (acceptance.sender, acceptance.message_id)
         if name in known:
             answers.append(known[name].answer(acceptance.body_mac))
+            continue
+        # Whoever changes the directory holds the same lock: the version cannot move between
+        # this look and the commit.
+        if acceptance.directory_version not in {None, transaction.head.directory}:
+            answers.append(DirectoryMoved())
             continue
         receipt = receipts.draw(transaction, _accepted(acceptance), recording.sign)
         known[name] = Known(body_mac=acceptance.body_mac, receipt=receipt)
@@ -114,7 +119,9 @@ class StoredMessages:
         found = await self._finds.submit(FIND, (sender, message_id))
         return None if found is None else found.answer(body_mac)
 
-    async def record(self, acceptance: Acceptance, *, sign: SignReceipt) -> Recorded | IdTaken:
+    async def record(
+        self, acceptance: Acceptance, *, sign: SignReceipt
+    ) -> Recorded | IdTaken | DirectoryMoved:
         """See ``MessageLedger.record``."""
         return await self._commits.submit(RECORD, Recording(acceptance=acceptance, sign=sign))
 

@@ -1,7 +1,7 @@
 """What does every change that the log records have in common?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Row, bindparam, select, update
@@ -94,17 +94,21 @@ def draw_receipt(
     reason: RefusalReason | None = None,
 ) -> Receipt:
     """Give what happened to one delivery its place and receipt."""
+    event = replace(event_of(row, kind=kind, now=now), reason=reason)
+    return receipts.draw(transaction, event, sign)
+
+
+def event_of(row: Row[*tuple[object, ...]], *, kind: EventKind, now: datetime) -> Event:
+    """Say what happened to one delivery, by its ``EVENT_COLUMNS``."""
     desk = DeskRef(country=Country(row.desk_country), compartment=Compartment(row.compartment))
-    event = Event(
+    return Event(
         kind=kind,
         at=now,
         message_id=MessageId(row.message_id),
         sender=AgencyRef(country=Country(row.origin_country), agency=row.origin_agency),
         content_hash=ContentHash(row.content_hash),
         recipients={desk: KeyId(row.key_id)},
-        reason=reason,
     )
-    return receipts.draw(transaction, event, sign)
 
 
 def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     literal_column,
+    text,
 )
 
 from broker.storage.instant import Instant
@@ -72,6 +73,8 @@ messages = Table(
     # rewrite a page for every message. An answer is found by message id, and compared.
     Column("content_hash", String(43), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    # The key that signed it; empty where that was not noted yet.
+    Column("signing_key", String(40), nullable=False, server_default=text("''")),
     # The id comes first: a group looks up its ids alone, with one flat IN.
     UniqueConstraint("message_id", "origin_country", "origin_agency"),
 )
@@ -125,6 +128,8 @@ IS_UNPUBLISHED = _state_in("accepted")
 IS_IN_QUEUE = _state_in("dispatched", "delivered")
 IS_OPEN = _state_in("accepted", "dispatched", "delivered")
 IS_DEAD_LETTERED = _state_in("dead-lettered")
+IS_UNOPENED = _state_in("accepted", "dispatched", "delivered", "dead-lettered", "expired")
+"""What the desk has not answered: the sealed body is still needed, or may be."""
 IS_LEASED = deliveries.c.leased_by.is_not(None)
 
 
@@ -139,6 +144,63 @@ _partial("ix_deliveries_open", deliveries.c.expires, where=IS_OPEN)
 _partial("ix_deliveries_leased", deliveries.c.leased_by, deliveries.c.hand_over, where=IS_LEASED)
 _partial(
     "ix_deliveries_dead_lettered", deliveries.c.queue, deliveries.c.number, where=IS_DEAD_LETTERED
+)
+
+_partial(
+    "ix_deliveries_unopened",
+    deliveries.c.key_id,
+    deliveries.c.desk_country,
+    deliveries.c.compartment,
+    deliveries.c.number,
+    where=IS_UNOPENED,
+)
+Index("ix_deliveries_key", deliveries.c.key_id, deliveries.c.number)
+
+IS_SIGNED = messages.c.signing_key != literal_column("''")
+_partial("ix_messages_signed", messages.c.signing_key, messages.c.number, where=IS_SIGNED)
+
+# --- keys -----------------------------------------------------------------------------
+
+rewraps = Table(
+    "rewraps",
+    metadata,
+    # The position of the event in the log.
+    Column("position", NUMBER, ForeignKey("log.position"), primary_key=True, autoincrement=False),
+    Column("delivery", NUMBER, ForeignKey("deliveries.number"), nullable=False),
+    Column("old_key", String(40), nullable=False),
+    Column("new_key", String(40), nullable=False),
+    # The desk's own signature: the exchange cannot have invented the new entry.
+    Column("desk_token", Text, nullable=False),
+    Index("ix_rewraps_delivery", "delivery"),
+    Index("ix_rewraps_old_key", "old_key", "delivery"),
+    Index("ix_rewraps_new_key", "new_key", "position"),
+)
+"""Which keys a delivery was sealed to before its present one: what was once readable by a key
+stays on record when nothing opens with it any more."""
+
+pickups = Table(
+    "pickups",
+    metadata,
+    # A process of a gateway, or a client.
+    Column("party", String(96), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+"""Which version of the directory each one works by."""
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("country", String(2), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("kid", String(40), nullable=False),
+    Column("event", String(32), nullable=False),
+    # A digest of what it is about, so that a country is told once.
+    Column("subject", LargeBinary, nullable=False),
+    Column("token", Text, nullable=False),
+    UniqueConstraint("country", "subject"),
+    Index("ix_notices_country", "country", "number"),
 )
 
 # --- single-use values ----------------------------------------------------------------
@@ -183,21 +245,14 @@ desks = Table(
     Column("compartment", String(16), primary_key=True),
 )
 
-pairs = Table(
-    "pairs",
-    metadata,
-    Column("origin", String(2), primary_key=True),
-    Column("country", String(2), primary_key=True),
-    Column("compartment", String(16), primary_key=True),
-)
-"""The open ones; what is not here is closed."""
-
 statements = Table(
     "statements",
     metadata,
-    # The directory version that it came with: the order of arrival.
+    # The order of arrival.
     Column("number", NUMBER, primary_key=True, autoincrement=False),
     # SHA-256 of the token: PostgreSQL cannot index a text of more than 2704 bytes.
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("token", Text, nullable=False),
+    # Empty where that was not noted yet.
+    Column("recorded_at", Instant),
 )

@@ -9,9 +9,10 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractExchange
 from aio_pika.exceptions import DeliveryError, PublishError
 
-from broker.errors import ConfigurationError, TransportUnavailableError
+from broker.errors import ConfigurationError, TransportUnavailableError, UnsealError
 from broker.model import DeliveryNumber, Outgoing, QueueName
 from broker.ports import Clock
+from broker.sealing.wire import without_entries
 from broker.transport.connection import Link, within
 from broker.transport.topology import Topology, declare
 
@@ -96,9 +97,9 @@ class Publisher:
             confirmed.add(outgoing.number)
 
     def envelope(self, outgoing: Outgoing, *, at: datetime) -> Message:
-        """Wrap the sealed bytes. Nothing here tells of a case or a person."""
+        """Wrap the content, which no key opens. Nothing here tells of a case or a person."""
         return Message(
-            outgoing.sealed,
+            content_of(outgoing),
             content_type=CONTENT_TYPE,
             delivery_mode=DeliveryMode.PERSISTENT,
             message_id=str(outgoing.number),
@@ -123,3 +124,13 @@ class Publisher:
         if self.channel is None or self.channel.is_closed:
             self.channel = await self.link.channel()
         return await self.channel.get_exchange(self.topology.pairs_exchange, ensure=False)
+
+
+def content_of(outgoing: Outgoing) -> bytes:
+    """Leave out the recipients' entries: after a re-wrap no old one may lie about here."""
+    try:
+        return without_entries(outgoing.sealed)
+    except UnsealError:
+        # What is damaged in the ledger must not hold up the others: the desk, which gets it
+        # from there, refuses it.
+        return b""

@@ -13,16 +13,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys import base64url, strict_json
 from keys.entropy import Entropy
-from keys.errors import CustodyError, KeyFormatError
-from keys.secret import Passphrase, SecretBytes
+from keys.errors import CustodyError, CustodyFault, KeyFormatError
+from keys.secret import Passphrase, SecretBytes, without_frames
 from keys.strict_json import JsonObject, JsonValue
 
 FORMAT: Final = "enlace-key-file-1"
 SALT_BYTES: Final = 16
 NONCE_BYTES: Final = 12
 KEY_BYTES: Final = 32
-CANNOT_OPEN: Final = "the key file does not open: wrong passphrase, or the file was changed"
-MALFORMED: Final = "the key file is malformed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +53,7 @@ MOST: Final = KdfCost(passes=16, memory_kib=1024 * 1024, lanes=16)
 """A file that asks for more is meant to exhaust the reader."""
 
 
+@without_frames
 def close(secret: SecretBytes, passphrase: Passphrase, cost: KdfCost, draw: Entropy) -> bytes:
     """Close a secret under a passphrase.
 
@@ -71,7 +70,7 @@ def close(secret: SecretBytes, passphrase: Passphrase, cost: KdfCost, draw: Entr
         CustodyError: The passphrase is empty.
     """
     if not passphrase.reveal():
-        raise CustodyError("the passphrase is empty")
+        raise CustodyError(CustodyFault.EMPTY_PASSPHRASE)
     header: JsonObject = {
         "format": FORMAT,
         "kdf": {**cost.to_json(), "salt": base64url.encode(salt := draw(SALT_BYTES))},
@@ -82,6 +81,7 @@ def close(secret: SecretBytes, passphrase: Passphrase, cost: KdfCost, draw: Entr
     return strict_json.write({**header, "ciphertext": base64url.encode(closed)}) + b"\n"
 
 
+@without_frames
 def open_envelope(data: bytes, passphrase: Passphrase, minimum: KdfCost) -> SecretBytes:
     """Open what :func:`close` made.
 
@@ -100,14 +100,14 @@ def open_envelope(data: bytes, passphrase: Passphrase, minimum: KdfCost) -> Secr
         salt, nonce = _octets(kdf["salt"], SALT_BYTES), _octets(cipher["nonce"], NONCE_BYTES)
         closed = base64url.decode(_text(members["ciphertext"]))
     except KeyFormatError:
-        raise CustodyError(MALFORMED) from None
+        raise CustodyError(CustodyFault.MALFORMED) from None
     if names != (FORMAT, "argon2id", "A256GCM"):
-        raise CustodyError(MALFORMED)
+        raise CustodyError(CustodyFault.MALFORMED)
     opener = AESGCM(_stretch(passphrase, salt, _accepted(kdf, minimum)))
     try:
         return SecretBytes(opener.decrypt(nonce, closed, strict_json.write(header)))
     except (InvalidTag, ValueError):
-        raise CustodyError(CANNOT_OPEN) from None
+        raise CustodyError(CustodyFault.CANNOT_OPEN) from None
 
 
 def _stretch(passphrase: Passphrase, salt: bytes, cost: KdfCost) -> bytes:
@@ -126,37 +126,37 @@ def _accepted(kdf: JsonObject, minimum: KdfCost) -> KdfCost:
     passes, memory_kib, lanes = (_positive(kdf[name]) for name in ("passes", "memory_kib", "lanes"))
     cost = KdfCost(passes=passes, memory_kib=memory_kib, lanes=lanes)
     if not MOST.is_at_least(cost) or lanes > MOST.lanes or memory_kib < 8 * lanes:
-        raise CustodyError(MALFORMED)
+        raise CustodyError(CustodyFault.MALFORMED)
     if not cost.is_at_least(minimum):
-        raise CustodyError("the key file is protected too cheaply")
+        raise CustodyError(CustodyFault.TOO_CHEAP)
     return cost
 
 
 def _positive(value: JsonValue) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise CustodyError(MALFORMED)
+        raise CustodyError(CustodyFault.MALFORMED)
     return value
 
 
 def _require(members: JsonObject, *names: str) -> None:
     if members.keys() != set(names):
-        raise KeyFormatError(MALFORMED)
+        raise KeyFormatError("malformed")
 
 
 def _object(value: JsonValue) -> JsonObject:
     if not isinstance(value, dict):
-        raise KeyFormatError(MALFORMED)
+        raise KeyFormatError("malformed")
     return value
 
 
 def _text(value: JsonValue) -> str:
     if not isinstance(value, str):
-        raise KeyFormatError(MALFORMED)
+        raise KeyFormatError("malformed")
     return value
 
 
 def _octets(value: JsonValue, size: int) -> bytes:
     data = base64url.decode(_text(value))
     if len(data) != size:
-        raise KeyFormatError(MALFORMED)
+        raise KeyFormatError("malformed")
     return data

@@ -22,8 +22,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from broker.desk.credentials import client_assertion
-from broker.desk.session import ASSERTION_TYPE
 from broker.desk.tls import client_context
+from broker.desk.tokens import ASSERTION_TYPE
 from broker.gateway.context import Gateway
 from broker.model import AgencyRef, DeskRef
 from broker.sandbox.world import Plan, World, free_ports, make_world

@@ -213,6 +213,14 @@ async def refused(one: Arena) -> Answer:
     return answer
 
 
+async def waiting_by_a_key(one: Arena) -> Answer:
+    """What the desk has not answered, with one message at least."""
+    await post(one)
+    answer = await one.attacker(GT_DESK).call("GET", "/v1/wraps?key=GT-desk-intelligence-1")
+    assert answer.json["wraps"]
+    return answer
+
+
 async def directory_again(one: Arena) -> Answer:
     """The directory, when it is known already."""
     desk = one.attacker(GT_DESK)
@@ -296,6 +304,14 @@ CASES: dict[str, tuple[Ask, int, str, str]] = {
         422, "POST", "/v1/acknowledgements",
     ),
     "refusals": (refused, 200, "POST", "/v1/refusals"),
+    "what waits by a key": (waiting_by_a_key, 200, "GET", "/v1/wraps"),
+    "a key of no form": (
+        call(GT_DESK, "GET", "/v1/wraps?key=x"), 400, "GET", "/v1/wraps",
+    ),
+    "re-wraps that are none": (
+        lambda one: one.attacker(GT_DESK).post_json("/v1/wraps", {"wraps": ["a.b.c"]}),
+        200, "POST", "/v1/wraps",
+    ),
     "a directory": (call(GT_DESK, "GET", "/v1/directory"), 200, "GET", "/v1/directory"),
     "the same directory": (directory_again, 304, "GET", "/v1/directory"),
     "a schema unknown": (

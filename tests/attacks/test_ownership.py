@@ -303,6 +303,8 @@ DESK_ENDPOINTS = [
     ("GET", "/v1/stream?queue=MX.GT.intelligence"),
     ("POST", "/v1/acknowledgements"),
     ("POST", "/v1/refusals"),
+    ("GET", "/v1/wraps?key=GT-desk-intelligence-1"),
+    ("POST", "/v1/wraps"),
 ]
 AGENCY_ENDPOINTS = [
     ("POST", "/v1/messages"),

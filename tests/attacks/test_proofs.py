@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -368,9 +369,7 @@ async def _process_address(small: Arena, tmp_path: Path) -> AsyncIterator[str]:
     settings = world.settings.model_copy(
         update={"listen": f"127.0.0.1:{port}", "management_listen": f"127.0.0.1:{management}"}
     )
-    other = type(world)(
-        folder=world.folder, settings=settings, holdings=world.holdings, pins=world.pins
-    )
+    other = replace(world, settings=settings)
     async with test_crashes.gateway(other, "never"):
         address = f"https://localhost:{port}"
         line = small.line(address)

@@ -35,8 +35,11 @@ def test_bench_prints_ratios_when_it_is_quick(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "CPU of the accept path / sum of its parts, 16 clients:" in done.stdout
+    assert "re-wrap, on the desk:" in done.stdout
     (result,) = json.loads(written.read_text(encoding="utf-8"))["results"]
     assert (result["transport"], result["ledger"]) == ("local", "sqlite")
     assert {row["clients"] for row in result["rows"]} >= {1, 16, 64}
     assert all(ratio["value"] > 0 for ratio in result["ratios"])
     assert result["gateway_peak_kib"] > 0
+    assert "key ring, the look-ups of one message:" in done.stdout
+    assert "suspend to first refusal" in done.stdout

@@ -21,6 +21,9 @@ from broker.directory import Directory
 from tests.desk import world
 from tests.desk.world import FakeClock
 from tests.fakes.gateway import FakeClient, FakeGateway, serve
+from tests.services.softhsm import softhsm
+
+__all__ = ["softhsm"]
 
 COMMANDS_WITH_A_CLIENT = ("send", "status", "queues", "subscribe")
 
@@ -86,7 +89,7 @@ def ledger(tmp_path: Path, cli: Cli) -> str:
 def gateway() -> Iterator[FakeGateway]:
     """Serve the standard world from a thread, since a command has a loop of its own."""
     record = world.record()
-    directory, _ = Directory.verify(record, roots=world.pins().roots)
+    directory, _ = Directory.verify(record, roots=world.pins().roots, now=world.NOW)
     profiles = (world.agency_profile("https://any.test"), world.desk_profile("https://any.test"))
     fake = FakeGateway(
         clock=FakeClock(),

@@ -6,6 +6,7 @@ import pytest
 
 from broker.cli.main import run
 from tests.cli.conftest import Cli
+from tests.cli.office import open_office
 
 DECISIONS = (
     (("country", "add", "MX"), {"country"}),
@@ -16,22 +17,7 @@ DECISIONS = (
     ),
     (("desk", "add", "GT.intelligence"), {"desk"}),
     (("client", "add", "mx-fiscalia", "MX/fiscalia"), {"client", "subject", "scopes"}),
-    (("pair", "open", "MX", "GT.intelligence"), {"queue", "open"}),
 )
-
-
-@pytest.fixture
-def statements(tmp_path: Path, cli: Cli, passphrase: Path) -> tuple[Path, Path]:
-    """Let Mexico's root state fiscalia's keys; give the statements and the roots."""
-    common = ("--passphrase-file", passphrase, "--quiet")
-    root, public = tmp_path / "root.key", tmp_path / "root.pub"
-    cli("keys", "new", "root", "--for", "MX", "-o", root, "--public", public, *common)
-    key, holder = tmp_path / "a.key", tmp_path / "a.pub"
-    cli("keys", "new", "agency", "--for", "MX/fiscalia", "-o", key, "--public", holder, *common)
-    signed, roots = tmp_path / "statements", tmp_path / "roots.json"
-    signed.write_text(cli("keys", "certify", holder, "--root", root, "--yes", *common).out)
-    roots.write_text(cli("keys", "pin", public, "--quiet").out)
-    return signed, roots
 
 
 def test_admin_lists_what_was_decided(ledger: str, cli: Cli) -> None:
@@ -50,7 +36,6 @@ def test_admin_lists_what_was_decided(ledger: str, cli: Cli) -> None:
         ("agency", "MX/fiscalia"),
         ("desk", "GT.intelligence"),
         ("client", "mx-fiscalia"),
-        ("pair", "MX.GT.intelligence"),
     ]
 
 
@@ -63,61 +48,11 @@ def test_admin_changes_nothing_when_a_decision_is_repeated(ledger: str, cli: Cli
     assert again.lines == first.lines
 
 
-def test_admin_closes_a_pair(ledger: str, cli: Cli) -> None:
-    """A closed road is gone from the list."""
-    pair = ("MX", "GT.intelligence", "--ledger-url", ledger)
-    for country in ("MX", "GT"):
-        cli("admin", "country", "add", country, "--ledger-url", ledger)
-    cli("admin", "desk", "add", "GT.intelligence", "--ledger-url", ledger)
-    cli("admin", "pair", "open", *pair)
-
-    ran = cli("admin", "pair", "close", *pair, "--json")
-
-    assert ran.lines[0]["open"] is False
-    assert cli("admin", "list", "pair", "--ledger-url", ledger, "--json").lines == []
-
-
-def test_admin_adds_statements_that_a_pinned_root_signed(
-    ledger: str, statements: tuple[Path, Path], cli: Cli
-) -> None:
-    """The key is shown by its fingerprint, and listed as vouched for."""
-    signed, roots = statements
-    cli("admin", "country", "add", "MX", "--ledger-url", ledger)
-
-    ran = cli(
-        "admin", "statement", "add", signed, "--roots", roots, "--ledger-url", ledger, "--json"
-    )
-
-    assert ran.code == 0
-    assert ran.lines[0]["kid"] == "MX-fiscalia-sign-1"
-    listed = cli("admin", "list", "--roots", roots, "--ledger-url", ledger, "--json")
-    assert listed.code == 0
-    assert listed.lines[-1]["name"] == "MX-fiscalia-sign-1"
-
-
-def test_admin_refuses_all_statements_when_one_is_not_vouched_for(
-    ledger: str, statements: tuple[Path, Path], tmp_path: Path, cli: Cli
-) -> None:
-    """All are verified before the first is added."""
-    signed, roots = statements
-    spoilt = tmp_path / "spoilt"
-    token = signed.read_text().strip()
-    spoilt.write_text(f"{token}\n{token[:-4]}AAAA\n")
-
-    ran = cli("admin", "statement", "add", spoilt, "--roots", roots, "--ledger-url", ledger)
-
-    assert ran.code == 6
-    assert "--roots" in ran.err
-    assert cli("admin", "list", "statement", "--ledger-url", ledger, "--json").lines == []
-
-
 def test_admin_list_asks_for_attention_when_no_root_vouches(
-    ledger: str, statements: tuple[Path, Path], tmp_path: Path, cli: Cli
+    ledger: str, tmp_path: Path, cli: Cli, passphrase: Path
 ) -> None:
     """A key that does not count is not shown as one that does."""
-    signed, roots = statements
-    cli("admin", "country", "add", "MX", "--ledger-url", ledger)
-    cli("admin", "statement", "add", signed, "--roots", roots, "--ledger-url", ledger)
+    open_office(tmp_path, cli, ledger, passphrase)
 
     ran = cli("admin", "list", "--roots", tmp_path / "none", "--ledger-url", ledger, "--json")
 

@@ -9,7 +9,7 @@ from broker.cli.explain import explain, leaves
 from broker.cli.terminal import Terminal
 from broker.desk.failures import AccessError, DeskError, ProblemError, UnreachableError
 from broker.errors import BrokerError, Code, ConfigurationError
-from keys.errors import CustodyError, KeysError
+from keys.errors import CustodyError, CustodyFault, KeysError
 
 
 def test_exit_codes_know_every_code() -> None:
@@ -35,7 +35,7 @@ def test_exit_codes_rank_every_status() -> None:
         (ProblemError("overloaded", status=503), ExitCode.UNAVAILABLE),
         (AccessError("invalid_client", status=401), ExitCode.DENIED),
         (UnreachableError("x"), ExitCode.UNAVAILABLE),
-        (CustodyError("x"), ExitCode.USAGE),
+        (CustodyError(CustodyFault.ABSENT), ExitCode.USAGE),
         (FileNotFoundError(), ExitCode.NOT_FOUND),
         (PermissionError(), ExitCode.FAILURE),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED),
@@ -58,6 +58,12 @@ def _kinds(base: type[Exception]) -> list[type[Exception]]:
     return [each for each in module if isinstance(each, type) and issubclass(each, base)]
 
 
+ARGUMENTS: dict[str, list[object]] = {
+    "DecryptionError": [],
+    "CustodyError": [CustodyFault.ABSENT],
+}
+
+
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("kind", [*_kinds(DeskError), *_kinds(KeysError)])
 def test_explain_has_words_for_every_error(kind: type[Exception], language: str) -> None:
@@ -65,7 +71,7 @@ def test_explain_has_words_for_every_error(kind: type[Exception], language: str)
     error: Exception = (
         kind("code", status=500)  # type: ignore[call-arg] # mypy sees the base only
         if issubclass(kind, ProblemError)
-        else kind(*([] if kind.__name__ == "DecryptionError" else ["x"]))
+        else kind(*ARGUMENTS.get(kind.__name__, ["x"]))
     )
 
     explained = explain(error, Terminal(language=language))

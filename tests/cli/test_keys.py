@@ -2,18 +2,23 @@
 
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from broker.desk.pins import Pins
+from broker.cli.explain import explain
+from broker.cli.terminal import Terminal
 from broker.desk.profile import Profile
 from broker.model import AgencyRef, DeskRef
 from keys.custody.bundle import read_bundle
+from keys.custody.provider import open_provider
+from keys.errors import CustodyError, CustodyFault
+from keys.identifiers import parse_kid
 from keys.secret import Passphrase
-from keys.statement import verify
 from schemas.vocabulary import Compartment, Country
 from tests.cli.conftest import Cli
+from tests.services.softhsm import SoftToken
 
 MEMBERS = {"kid", "holder", "use", "algorithm", "fingerprint", "thumbprint", "jwk"}
 
@@ -70,7 +75,8 @@ def test_keys_new_never_overwrites(tmp_path: Path, passphrase: Path, cli: Cli) -
     ("arguments", "said"),
     [
         (("receipt", "--for", "MX"), "root"),
-        (("root",), "receipt"),
+        (("agency",), "receipt"),
+        (("administrator", "--for", "MX"), "--label"),
         (("agency", "--for", f"MX/{'a' * 32}"), "--label"),
     ],
 )
@@ -94,7 +100,8 @@ def test_keys_new_refuses_a_passphrase_that_others_may_read(
     ran = cli("keys", "new", "token", "-o", tmp_path / "k", "--passphrase-file", passphrase)
 
     assert ran.code == 2
-    assert "0644" in ran.err
+    assert "chmod 600" in ran.err
+    assert str(passphrase) in ran.err
 
 
 def test_keys_new_asks_nobody_where_nobody_is(
@@ -121,46 +128,6 @@ def test_keys_show_tells_the_same_keys_again(tmp_path: Path, passphrase: Path, c
     ]
     passphrase.write_text("wrong")
     assert cli("keys", "show", tmp_path / "k", *secret).code == 2
-
-
-def test_keys_certify_needs_a_yes(tmp_path: Path, passphrase: Path, cli: Cli) -> None:
-    """Nobody certifies by accident what they have not compared; then the root's word holds."""
-    secret = ("--passphrase-file", passphrase)
-    root, roots = tmp_path / "root.key", tmp_path / "root.pub"
-    cli("keys", "new", "root", "--for", "GT", "-o", root, "--public", roots, *secret)
-    public = tmp_path / "desk.pub"
-    desk = ("--for", "GT.judicial", "-o", tmp_path / "desk.key")
-    cli("keys", "new", "desk", "client", *desk, "--public", public, *secret)
-
-    unasked = cli("keys", "certify", public, "--root", root, *secret)
-    assert (unasked.code, unasked.out) == (2, "")
-    assert "--yes" in unasked.err
-
-    ran = cli("keys", "certify", public, "--root", root, "--yes", "--json", *secret)
-    pins = Pins.from_bytes(cli("keys", "pin", roots).out.strip().encode())
-    stated = [verify(each["statement"], roots=pins.roots) for each in ran.lines]
-    assert [each.kid for each in stated] == [
-        "GT-desk-judicial-ack-1",
-        "GT-desk-judicial-1",
-        "GT-desk-judicial-client-1",
-    ]
-    assert stated[2].holder.name == "gt-desk-judicial"
-    assert sorted({each.serial for each in stated}) == [each.serial for each in stated]
-
-
-def test_keys_certify_refuses_another_countrys_key(
-    tmp_path: Path, passphrase: Path, cli: Cli
-) -> None:
-    """Guatemala's root states no key of Mexico."""
-    secret = ("--passphrase-file", passphrase)
-    cli("keys", "new", "root", "--for", "GT", "-o", tmp_path / "root.key", *secret)
-    public = tmp_path / "a.pub"
-    agency = ("--for", "MX/fiscalia", "-o", tmp_path / "a.key", "--public", public)
-    cli("keys", "new", "agency", *agency, *secret)
-
-    ran = cli("keys", "certify", public, "--root", tmp_path / "root.key", "--yes", *secret)
-
-    assert (ran.code, ran.out) == (6, "")
 
 
 @pytest.mark.parametrize(
@@ -200,3 +167,169 @@ def test_profile_new_writes_all_that_a_system_needs(
     shown = cli("profile", "show", "--profile", folder, "--json").lines[0]
     assert shown["subject"] == subject
     assert cli("profile", "new", folder, subject, *gateway).code == 2
+
+
+def test_keys_new_adds_keys_to_a_file_that_is_there(
+    tmp_path: Path, passphrase: Path, cli: Cli
+) -> None:
+    """A renewed key lies beside the old one; a name that is taken changes nothing."""
+    secret = ("--passphrase-file", passphrase, "--json")
+    agency, file = ("keys", "new", "agency", "--for", "MX/fiscalia"), tmp_path / "k"
+    assert cli(*agency, "-o", file, *secret).code == 0
+
+    ran = cli(*agency, "--into", file, "--number", "2", *secret)
+    again = cli(*agency, "--into", file, "--number", "2", *secret)
+
+    assert [each["kid"] for each in ran.lines] == ["MX-fiscalia-sign-2"]
+    assert (again.code, again.out) == (2, "")
+    kids = [each["kid"] for each in cli("keys", "show", file, *secret).lines]
+    assert kids == ["MX-fiscalia-sign-1", "MX-fiscalia-sign-2"]
+
+
+@pytest.mark.parametrize("places", [(), ("-o", "a", "--into", "b")])
+def test_keys_new_wants_one_place(places: tuple[str, ...], passphrase: Path, cli: Cli) -> None:
+    """A key that is nowhere, or in two places, is a mistake."""
+    ran = cli("keys", "new", "token", *places, "--passphrase-file", passphrase)
+
+    assert ran.code == 2
+    assert "--into" in ran.err
+
+
+def test_keys_new_makes_no_key_when_its_public_half_has_no_place(
+    tmp_path: Path, passphrase: Path, cli: Cli
+) -> None:
+    """The file of public halves is asked for first."""
+    public = tmp_path / "public"
+    public.touch()
+
+    options = ("-o", tmp_path / "k", "--public", public, "--passphrase-file", passphrase)
+    ran = cli("keys", "new", "token", *options)
+
+    assert ran.code == 2
+    assert not (tmp_path / "k").exists()
+
+
+def test_keys_passphrase_changes_it_and_nothing_else(
+    tmp_path: Path, passphrase: Path, cli: Cli
+) -> None:
+    """The same keys open with the new passphrase, and with the old one no more."""
+    new, file = tmp_path / "new", tmp_path / "k"
+    new.touch(mode=0o600)
+    new.write_text("battery staple\n")
+    old, renewed = ("--passphrase-file", passphrase), ("--passphrase-file", new)
+    made = cli("keys", "new", "token", "-o", file, *old, "--json").lines
+
+    ran = cli("keys", "passphrase", file, *old, "--new-passphrase-file", new)
+
+    assert (ran.code, ran.out) == (0, "")
+    shown = cli("keys", "show", file, *renewed, "--json").lines
+    assert [each["fingerprint"] for each in shown] == [each["fingerprint"] for each in made]
+    assert cli("keys", "show", file, *old).code == 2
+    assert _mode(file) == 0o600
+
+
+def test_keys_passphrase_says_what_to_do_when_the_old_one_is_wrong(
+    tmp_path: Path, passphrase: Path, cli: Cli
+) -> None:
+    """In the reader's words, repeating nothing secret, and changing nothing."""
+    file, wrong = tmp_path / "k", tmp_path / "wrong"
+    wrong.touch(mode=0o600)
+    wrong.write_text("tr0ub4dor")
+    cli("keys", "new", "token", "-o", file, "--passphrase-file", passphrase)
+    before = file.read_bytes()
+
+    options = ("--passphrase-file", wrong, "--new-passphrase-file", passphrase)
+    ran = cli("keys", "passphrase", file, *options, "--lang", "es")
+
+    assert ran.code == 2
+    assert "frase de paso correcta" in ran.err
+    assert "tr0ub4dor" not in ran.err
+    assert file.read_bytes() == before
+
+
+@pytest.mark.softhsm
+def test_keys_new_makes_keys_in_a_token(
+    softhsm: SoftToken, tmp_path: Path, passphrase: Path, cli: Cli
+) -> None:
+    """A root that never leaves its token is made, shown, and signs statements."""
+    passphrase.write_bytes(softhsm.pin.reveal())
+    secret = ("--passphrase-file", passphrase)
+    place = f"{softhsm.uri}&x-seed-file={tmp_path / 'seeds'}"
+    public = tmp_path / "public"
+    desk = ("desk", "--for", "GT.judicial", "--public", public)
+
+    root = cli("keys", "new", "root", "--for", "GT", "--into", softhsm.uri, *secret)
+    made = cli("keys", "new", *desk, "--into", place, *secret, "--json")
+    shown = cli("keys", "show", place, *secret, "--json")
+
+    assert (root.code, made.code) == (0, 0), root.err + made.err
+    assert {each["kid"] for each in made.lines} < {each["kid"] for each in shown.lines}
+    provider = open_provider(place, softhsm.pin)
+    provider.erase(parse_kid("GT-desk-judicial-ack-1"))
+    provider.erase(parse_kid("GT-root-1"))
+
+
+@pytest.mark.parametrize("fault", CustodyFault)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_explain_says_what_to_do_about_every_fault_of_custody(
+    fault: CustodyFault, language: str
+) -> None:
+    """No fault is without its title and its remedy."""
+    explained = explain(CustodyError(fault), Terminal(language=language))
+
+    assert explained.code == "key-custody"
+    assert explained.title
+    assert explained.detail
+
+
+def _widen(file: Path) -> None:
+    file.chmod(0o644)
+
+
+def _link(file: Path) -> None:
+    file.rename(file.with_name("target"))
+    file.symlink_to("target")
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def _cheapen(file: Path) -> None:
+    document = json.loads(file.read_bytes())
+    document["kdf"].update(passes=1, memory_kib=1024, lanes=1)
+    file.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault", "remedy"),
+    [
+        (_widen, CustodyFault.WIDE_MODE, "chmod 600"),
+        (_link, CustodyFault.ABSENT, "ls -l"),
+        (_cut, CustodyFault.MALFORMED, ""),
+        (_cheapen, CustodyFault.TOO_CHEAP, "enlace keys new"),
+    ],
+)
+def test_keys_new_changes_nothing_when_the_file_is_not_as_it_should_be(
+    spoil: Callable[[Path], None],
+    fault: CustodyFault,
+    remedy: str,
+    tmp_path: Path,
+    passphrase: Path,
+    cli: Cli,
+) -> None:
+    """The reader is told what to do in his language; the file stays as it is."""
+    file, secret = tmp_path / "k", ("--passphrase-file", passphrase)
+    cli("keys", "new", "token", "-o", file, *secret)
+    spoil(file)
+    before = file.read_bytes()
+
+    add = ("keys", "new", "receipt", "--into", file, *secret)
+    ran = {language: cli(*add, "--lang", language) for language in ("en", "es")}
+
+    for language, each in ran.items():
+        title = Terminal(language=language).text(f"error.key-custody.{fault.value}.title")
+        assert each.code == 2
+        assert title in each.err
+        assert remedy in each.err
+    assert file.read_bytes() == before

@@ -6,7 +6,6 @@ import pytest
 
 from broker.desk.client import ClientSettings, EnlaceClient
 from broker.desk.profile import Profile
-from broker.directory import Directory
 from tests.desk import world
 from tests.desk.world import FakeClock
 from tests.fakes.gateway import FakeClient, FakeGateway, serve
@@ -22,7 +21,7 @@ def clock() -> FakeClock:
 async def gateway(clock: FakeClock) -> AsyncIterator[FakeGateway]:
     """Serve the standard world."""
     record = world.record()
-    directory, _ = Directory.verify(record, roots=world.pins().roots)
+    directory, _ = world.verified(record)
     clients = {
         profile.client_id: FakeClient(
             subject=profile.subject,

@@ -12,7 +12,6 @@ from broker.desk.failures import NotReadyError
 from broker.desk.line import message_line, verify_line
 from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
 from broker.desk.wire import ReceivedHandOver, read_hand_over
-from broker.directory import Directory
 from broker.model import AgencyRef, DeskRef, EventKind, RefusalReason
 from broker.sealing.route import SealRoute
 from keys import base64url
@@ -187,12 +186,12 @@ NOT_READY: dict[str, tuple[dict[str, Any], str, str]] = {
         "clock",
         "says 2026-11-23T12:00:00+00:00: set the clock",
     ),
-    "receipt by a key that is not pinned": (
+    "receipt by a key that is not stated": (
         {"receipt_signer": "GW-receipt-2"},
         "receipt-key",
-        "signed by GW-receipt-2, which is not pinned here: update roots.json",
+        "signed by GW-receipt-2, which the root of the exchange does not state",
     ),
-    "receipt of another issuer by a pinned key": (
+    "receipt of another issuer by a stated key": (
         {"receipt_issuer": "https://else"},
         "issuer",
         "the receipt is of https://else, and this desk expects https://enlace.test",
@@ -234,19 +233,18 @@ def test_open_goes_by_the_receipt_when_the_clock_is_fast() -> None:
     assert message.accepted_at == NOW
 
 
-def test_open_is_not_ready_when_the_key_is_stated_by_a_root_that_is_not_pinned() -> None:
+def test_open_is_not_ready_when_the_key_is_stated_by_a_root_that_does_not_follow() -> None:
     """A country's new root is missing here: its messages wait for roots.json."""
-    fresh = world.agency_statement(FISCALIA, "MX-fiscalia-2", root="MX-root-2")
+    fresh = world.agency_statement(FISCALIA, "MX-fiscalia-2", signed_by="cuatro cinco")
     record = world.record(*world.standard_statements(), "x", fresh)
-    roots = world.pins().roots
-    directory, _ = Directory.verify(record, roots=roots)
-    trust = world.trust(directory=directory, roots=roots)
+    directory, _ = world.verified(record)
+    trust = world.trust(directory=directory, roots=directory.roots)
 
     with pytest.raises(NotReadyError) as stopped:
         opened(world.hand_over(signer="MX-fiscalia-2"), trust)
 
     assert stopped.value.step == "root"
-    assert "MX-fiscalia-2 is stated by MX-root-2, which is not pinned" in str(stopped.value)
+    assert "MX-fiscalia-2 is stated by MX-root-cinco, of a root that does not" in str(stopped.value)
 
 
 @pytest.mark.parametrize(
@@ -254,8 +252,10 @@ def test_open_is_not_ready_when_the_key_is_stated_by_a_root_that_is_not_pinned()
 )
 def test_open_refuses_a_signature_when_no_root_is_missing(parts: dict[str, Any]) -> None:
     """A key that nobody states, and bytes that nobody signed, stay refused."""
+    roots = world.trust().directory.roots
+
     with pytest.raises(OpeningError) as refused:
-        opened(world.hand_over(**parts), world.trust(roots=world.pins().roots))
+        opened(world.hand_over(**parts), world.trust(roots=roots))
 
     assert refused.value.reason is SIGNATURE
 

@@ -11,14 +11,14 @@ from broker.desk.held_keys import HeldKeys
 from broker.desk.pins import Pins
 from broker.desk.profile import PASSPHRASE_VARIABLE, Profile
 from broker.errors import ConfigurationError
-from keys import strict_json
+from keys import root, strict_json
 from keys.custody.bundle import KeyBundle, write_bundle
 from keys.custody.envelope import INTERACTIVE_DEMO
 from keys.errors import CustodyError
 from keys.identifiers import KeyId
 from keys.key import DecryptionKey, SigningKey
 from keys.secret import Passphrase
-from schemas.vocabulary import Language
+from schemas.vocabulary import Country, Language
 from tests.desk import world
 
 GATEWAY = "https://enlace.example"
@@ -214,7 +214,7 @@ def test_load_keys_names_the_key_that_is_missing(tmp_path: Path) -> None:
 
 
 def test_pins_are_read_as_they_were_written(tmp_path: Path) -> None:
-    """Receipt keys stand under GW and are no roots."""
+    """The exchange's own root stands under GW, beside the countries'."""
     file = tmp_path / "roots.json"
     file.write_bytes(world.pins().to_bytes())
     file.chmod(0o644)
@@ -222,24 +222,42 @@ def test_pins_are_read_as_they_were_written(tmp_path: Path) -> None:
     pins = Pins.load(file)
 
     assert pins == world.pins()
-    assert {owner.value for owner in pins.roots} == {"MX", "GT"}
-    assert list(pins.receipt_keys) == ["GW-receipt-1"]
+    assert {owner.value for owner in pins.roots} == {"MX", "GT", "GW"}
+
+
+MEXICAN: strict_json.JsonObject = strict_json.parse_object(
+    world.root_of(Country.MEXICO).token.encode()
+)
+SIGNED_BY_ONE: strict_json.JsonObject = strict_json.parse_object(
+    root.sign(world.root_of(Country.MEXICO), world.root_keys(Country.MEXICO, "uno")).encode()
+)
 
 
 @pytest.mark.parametrize(
     "members",
     [
-        {"XX": []},
+        {"XX": MEXICAN},
         {"MX": {}},
         {"MX": ["text"]},
-        {"GT": [world.signing_key("MX-root-1").public.jwk()]},
-        {"MX": [{"kty": "OKP"}]},
+        {"GT": MEXICAN},
+        {"GW": MEXICAN},
+        {"MX": SIGNED_BY_ONE},
+        {"MX": {**MEXICAN, "signatures": []}},
+    ],
+    ids=[
+        "nobody's",
+        "empty",
+        "list",
+        "another country's",
+        "a country's for the exchange",
+        "one holder alone",
+        "unsigned",
     ],
 )
-def test_pins_refuse_what_is_no_list_of_the_owner_s_keys(
+def test_pins_refuse_what_is_no_root_of_the_owner(
     tmp_path: Path, members: strict_json.JsonObject
 ) -> None:
-    """A pinned key of another country would let it speak for this one."""
+    """A pinned root of another country would let it speak for this one."""
     file = tmp_path / "roots.json"
     file.write_bytes(strict_json.write(members))
 

@@ -19,10 +19,11 @@ from broker.desk.inbox import Inbox, read_inbox
 from broker.desk.line import verify_line
 from broker.desk.store import Entry
 from broker.desk.subscribe import BATCH, Subscription, Totals
-from broker.directory import Directory
+from broker.directory import DirectoryRecord
 from broker.errors import EvidenceError
 from broker.evidence.receipts import ReceiptIssuer
 from broker.model import EventKind, MessageId
+from keys.key import KeyUse
 from tests.desk import world
 from tests.desk.conftest import client_of
 from tests.desk.world import FakeClock, HandOverParts
@@ -345,27 +346,52 @@ async def test_receive_opens_the_message_when_the_missing_key_was_added(
     assert acknowledged(gateway) == [world.message_id(1)]
 
 
-async def test_receive_opens_the_message_when_the_receipt_key_was_pinned(
+async def test_receive_opens_the_message_when_the_receipt_key_is_stated(
     gateway: FakeGateway, clock: FakeClock, tmp_path: Path
 ) -> None:
-    """A gateway that renews its receipt key stops an old desk, and loses it nothing."""
+    """A receipt key that nobody states stops a desk, and loses it nothing."""
     deliver(gateway, 1)
     deliver(gateway, 2, **NOT_READY["receipt-key"])
-    renewed = world.signing_key("GW-receipt-2")
-    gateway.receipts = ReceiptIssuer(renewed, issuer=world.ISSUER)
+    renew_receipt_key(gateway)
     profile = world.desk_profile(gateway.base_url)
     async with client_of(profile, clock) as client:
         # Its answer to the acknowledgement of the first one is signed by the new key, too.
-        with pytest.raises(NotReadyError, match="GW-receipt-2, which is not pinned here"):
+        with pytest.raises(NotReadyError, match="GW-receipt-2, which the root of the exchange"):
             await receive(client, tmp_path)
-    pins = world.pins()
-    pins = replace(pins, receipt_keys={**pins.receipt_keys, renewed.kid: renewed.public})
-    async with EnlaceClient(profile, world.held_keys(profile), pins, timing=clock.timing) as client:
+    gateway.record = with_new_receipt_key()
+    async with client_of(profile, clock) as client:
         totals = await receive(client, tmp_path)
 
     assert totals.refused == 0
     assert [line["id"] for line in stored(tmp_path)] == [world.message_id(1), world.message_id(2)]
     assert acknowledged(gateway) == [world.message_id(1), world.message_id(2)]
+
+
+async def test_open_looks_for_a_new_receipt_key_before_the_desk_stops(
+    desk: EnlaceClient, gateway: FakeGateway, tmp_path: Path
+) -> None:
+    """The exchange renews its receipt key while the desk runs, and the desk goes on."""
+    with Inbox(tmp_path / "inbox.jsonl") as inbox, Inbox(tmp_path / "refused.jsonl") as refused:
+        subscription = Subscription(desk, inbox=inbox, refused=refused, schemas=world.schemas())
+        await subscription._opener.refresh_directory()
+        renew_receipt_key(gateway)
+        gateway.record = with_new_receipt_key()
+        deliver(gateway, 1, **NOT_READY["receipt-key"])
+        await subscription._take([HandOverParts(**NOT_READY["receipt-key"]).received()])
+
+    assert len(stored(tmp_path)) == 1
+    assert returned(tmp_path) == []
+
+
+def renew_receipt_key(gateway: FakeGateway) -> None:
+    """Let the gateway sign with its next receipt key."""
+    gateway.receipts = ReceiptIssuer(world.signing_key("GW-receipt-2"), issuer=world.ISSUER)
+
+
+def with_new_receipt_key() -> DirectoryRecord:
+    """State the next receipt key."""
+    fresh = world.service_statement("receipts", KeyUse.RECEIPT_SIGNATURE, "GW-receipt-2")
+    return world.record(*world.standard_statements(), fresh, version=2)
 
 
 async def test_refuse_is_noted_once_when_the_answer_does_not_arrive(
@@ -394,7 +420,7 @@ async def test_open_looks_for_a_new_key_before_it_refuses(
         subscription = Subscription(desk, inbox=inbox, refused=refused, schemas=world.schemas())
         await subscription._opener.refresh_directory()
         gateway.record = record
-        gateway.directory, _ = Directory.verify(record, roots=world.pins().roots)
+        gateway.directory, _ = world.verified(record)
         deliver(gateway, 1, signer="MX-fiscalia-2")
         await subscription._take([HandOverParts(signer="MX-fiscalia-2").received()])
 

@@ -37,17 +37,24 @@ from broker.model import (
 from broker.sealing.content import SignedContent
 from broker.sealing.route import SealRoute
 from broker.sealing.seal import seal
+from keys import act, root
+from keys.act import ActKind, ActTerms
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
+from keys.errors import StatementError
 from keys.holder import Holder
-from keys.identifiers import KeyId
+from keys.identifiers import Exchange, KeyId, Owner
 from keys.key import DecryptionKey, KeyUse, SigningKey
+from keys.root import Root, RootHolder, RootTerms
 from keys.statement import StatedKey, StatementTerms, issue
+from keys.statement import read as read_statement
 from schemas import examples
 from schemas.loader import SchemaSet
 from schemas.vocabulary import AgencyFunction, Compartment, Country, Kind, Urgency
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ISSUER = "https://enlace.test"
+SERIALS = itertools.count(1)
+"""Rise with every statement that is made, as they must."""
 FISCALIA = AgencyRef(country=Country.MEXICO, agency="fiscalia")
 POLICIA = AgencyRef(country=Country.MEXICO, agency="policia")
 DESK = DeskRef(country=Country.GUATEMALA, compartment=Compartment.INTELLIGENCE)
@@ -114,12 +121,35 @@ def example() -> dict[str, Any]:
     return next(examples.accepted(Kind.ROUTE_REPORT)).message
 
 
+@cache
+def root_of(owner: Owner) -> Root:
+    """Make the root of an owner: three holders, of whom two must sign."""
+    names = ("uno", "dos", "tres")
+    terms = RootTerms(
+        owner=owner,
+        version=1,
+        threshold=2,
+        holders=tuple(
+            RootHolder(name=name, key=signing_key(f"{owner}-root-{name}").public) for name in names
+        ),
+        first_serial=1,
+        issued=NOW - timedelta(days=400),
+        expires=NOW + timedelta(days=400),
+    )
+    return root.verify_first(root.sign(terms, root_keys(owner)))
+
+
+def root_keys(owner: Owner, names: str = "uno dos") -> list[SigningKey]:
+    """Give the keys of some who hold, or would like to hold, an owner's root."""
+    return [signing_key(f"{owner}-root-{name}") for name in names.split()]
+
+
 def statement(
     holder: Holder,
     use: KeyUse,
     key: StatedKey,
     *,
-    root: str = "MX-root-1",
+    signed_by: str = "uno dos",
     not_before: datetime = NOW - timedelta(days=30),
     not_after: datetime = NOW + timedelta(days=300),
 ) -> str:
@@ -130,10 +160,10 @@ def statement(
         key=key,
         not_before=not_before,
         not_after=not_after,
-        serial=1,
+        serial=next(SERIALS),
         issued=not_before,
     )
-    return issue(terms, root=signing_key(root))
+    return issue(terms, signers=root_keys(holder.owner, signed_by))
 
 
 def agency_statement(agency: AgencyRef, kid: str, **terms: Any) -> str:
@@ -148,20 +178,50 @@ def standard_statements() -> tuple[str, ...]:
     return (
         agency_statement(FISCALIA, "MX-fiscalia-1"),
         agency_statement(POLICIA, "MX-policia-1"),
-        statement(
-            desk,
-            KeyUse.DESK_ENCRYPTION,
-            decryption_key("GT-int-enc-1").public,
-            root="GT-root-1",
-        ),
-        statement(
-            desk, KeyUse.DESK_SIGNATURE, signing_key("GT-int-sig-1").public, root="GT-root-1"
-        ),
+        statement(desk, KeyUse.DESK_ENCRYPTION, decryption_key("GT-int-enc-1").public),
+        statement(desk, KeyUse.DESK_SIGNATURE, signing_key("GT-int-sig-1").public),
     )
 
 
+@cache
+def decided() -> tuple[str, ...]:
+    """State the exchange's keys and the administrators'; they open the pair and the desk's key."""
+    stated = [service_statement("receipts", KeyUse.RECEIPT_SIGNATURE, "GW-receipt-1")]
+    stated += [service_statement("tokens", KeyUse.TOKEN_SIGNATURE, "GW-token-1")]
+    for name in ("ana", "luis"):
+        key = signing_key(f"GT-admin-{name}").public
+        stated += [statement(administrator(name), KeyUse.ADMINISTRATION, key)]
+    activated = agreed(ActKind.ACTIVATE, keys=(KeyId("GT-int-enc-1"),))
+    return (*stated, *activated, *agreed(ActKind.OPEN, pairs=(PAIR.queue,)))
+
+
+def service_statement(service: str, use: KeyUse, kid: str, **terms: Any) -> str:
+    """State a key of the exchange itself."""
+    return statement(Holder.service(service), use, signing_key(kid).public, **terms)
+
+
+def administrator(name: str) -> Holder:
+    """Name an administrator of Guatemala."""
+    return Holder.administrator(Country.GUATEMALA, name)
+
+
+def agreed(kind: ActKind, **what: Any) -> tuple[str, str]:
+    """Let Ana propose and Luis approve, so long ago that the time-lock is over."""
+    at = NOW - timedelta(days=20)
+    proposal = acted(ActTerms(kind=kind, by=administrator("ana"), at=at, **what))
+    approval = ActTerms(
+        kind=ActKind.APPROVE, by=administrator("luis"), at=at, of=act.act_id(proposal)
+    )
+    return proposal, acted(approval)
+
+
+def acted(terms: ActTerms) -> str:
+    """Sign an act as whoever it says."""
+    return act.sign(terms, signing_key(f"GT-admin-{terms.by.name}"))
+
+
 def record(*statements: str, version: int = 1) -> DirectoryRecord:
-    """Write the rows of the directory."""
+    """Write the rows of the directory; what the exchange and administrators said stands first."""
     return DirectoryRecord(
         version=version,
         countries=frozenset({Country.MEXICO, Country.GUATEMALA}),
@@ -170,30 +230,44 @@ def record(*statements: str, version: int = 1) -> DirectoryRecord:
             for ref in (FISCALIA, POLICIA)
         ),
         desks=frozenset({DESK}),
-        open_pairs=frozenset({PAIR}),
-        statements=statements or standard_statements(),
+        statements=in_order((*decided(), *(statements or standard_statements()))),
     )
+
+
+def in_order(documents: tuple[str, ...]) -> tuple[str, ...]:
+    """Put statements as they came, by their serials, in front of acts and all else."""
+
+    def place(token: str) -> tuple[bool, int]:
+        try:
+            return False, read_statement(token).serial
+        except StatementError:
+            return True, 0
+
+    return tuple(sorted(documents, key=place))
 
 
 def pins() -> Pins:
-    """Pin the roots of both countries and the gateway's receipt key."""
-    receipt_key = signing_key("GW-receipt-1").public
-    return Pins(
-        roots={
-            Country.MEXICO: (signing_key("MX-root-1").public,),
-            Country.GUATEMALA: (signing_key("GT-root-1").public,),
-        },
-        receipt_keys={receipt_key.kid: receipt_key},
-    )
+    """Pin the roots of both countries and of the exchange."""
+    owners: tuple[Owner, ...] = (Country.MEXICO, Country.GUATEMALA, Exchange.GATEWAY)
+    return Pins(roots={owner: root_of(owner) for owner in owners})
+
+
+def verified(rows: DirectoryRecord) -> tuple[Directory, tuple[str, ...]]:
+    """Hold rows against the pinned roots."""
+    return Directory.verify(rows, roots=pins().roots, now=NOW)
 
 
 def trust(*statements: str, **changes: Any) -> Trust:
     """Hold messages against the standard world."""
-    directory, rejected = Directory.verify(record(*statements), roots=pins().roots)
-    assert rejected == ()
+    directory, rejected = verified(record(*statements))
+    # Where a test states no desk's key, the act that let it receive is about nothing.
+    assert set(rejected) <= {
+        "a key is activated that nobody has stated",
+        "the act that is answered is not known",
+    }
     whole = Trust(
         directory=directory,
-        receipt_keys=pins().receipt_keys,
+        receipt_keys=directory.receipt_keys,
         issuer=ISSUER,
         schemas=schemas(),
     )

@@ -412,7 +412,7 @@ class FakeGateway:
                         "to": each.desk.country,
                         "compartment": each.desk.compartment,
                     }
-                    for each in self.record.open_pairs
+                    for each in self.directory.open_pairs
                 ],
                 "statements": list(self.record.statements),
             },

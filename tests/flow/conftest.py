@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,10 @@ from broker.ports import DirectoryStore
 from broker.sandbox.world import Plan, World, make_world
 from broker.storage.ledger import open_ledger
 from broker.wiring import running_gateway
+from keys.act import ActKind
 from keys.custody.envelope import INTERACTIVE_DEMO
+from keys.identifiers import KeyId
+from keys.key import VerificationKey
 from schemas.examples import accepted
 from schemas.loader import SchemaSet
 from schemas.vocabulary import AgencyFunction, Compartment, Country
@@ -113,6 +116,21 @@ class Running:
         async with open_ledger(self.world.settings.database_url) as ledger:
             yield ledger.directory
         await self.gateway.directory.refresh()
+
+    async def decide(self, *acts: str) -> None:
+        """Let administrators act; in force when it ends."""
+        async with self.directory_change() as store:
+            await store.add_statements(acts, at=datetime.now(UTC))
+
+    async def close(self, pair: Pair) -> None:
+        """Close a road, as one administrator of the exchange may."""
+        kit = self.world.exchange
+        await self.decide(kit.alone(ActKind.CLOSE, at=datetime.now(UTC), pairs=[pair.queue]))
+
+    @property
+    def receipt_keys(self) -> Mapping[KeyId, VerificationKey]:
+        """The receipt keys that the root of the exchange states."""
+        return self.gateway.directory.current.receipt_keys
 
     async def post(self, document: Document, sender: AgencyRef = FISCALIA) -> str:
         """Post a message and return its id."""

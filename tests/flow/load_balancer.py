@@ -10,7 +10,7 @@ from broker.gateway.server import split_address
 
 @asynccontextmanager
 async def load_balancer(listen: str, *targets: str) -> AsyncIterator[None]:
-    """Forward each new connection at ``listen`` to the next of the targets."""
+    """Forward each new connection at ``listen`` to the next of the targets that is up."""
     turn = cycle(targets)
     tasks: set[asyncio.Task[None]] = set()
     writers: list[asyncio.StreamWriter] = []
@@ -22,8 +22,20 @@ async def load_balancer(listen: str, *targets: str) -> AsyncIterator[None]:
                 await writer.drain()
         writer.close()
 
+    async def reach_one() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the next target that is up."""
+        for _ in targets[1:]:
+            with suppress(OSError):
+                return await asyncio.open_connection(*split_address(next(turn)))
+        return await asyncio.open_connection(*split_address(next(turn)))
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream = await asyncio.open_connection(*split_address(next(turn)))
+        try:
+            upstream = await reach_one()
+        except OSError:
+            # No gateway is up: the client learns it at once, and not by its patience.
+            writer.close()
+            return
         writers.extend((writer, upstream[1]))
         for pair in ((reader, upstream[1]), (upstream[0], writer)):
             task = asyncio.create_task(pump(*pair))

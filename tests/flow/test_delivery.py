@@ -108,7 +108,7 @@ async def test_refuse_returns_the_message_with_a_signed_reason(exchange: Running
     seen = await state(exchange, message_id)
     assert (seen.state, seen.reason) == (DeliveryState.REFUSED, RefusalReason.NOT_COMPETENT)
     assert seen.receipt is not None
-    keys = exchange.world.pins.receipt_keys
+    keys = exchange.receipt_keys
     assert verify_receipt(seen.receipt, find_key=keys.get).event is EventKind.REFUSED
     assert await poll(exchange, wait=timedelta(seconds=1)) == ()
 

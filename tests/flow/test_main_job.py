@@ -3,7 +3,6 @@
 import pytest
 
 from broker.desk.failures import ProblemError
-from broker.desk.pins import Pins
 from broker.evidence.receipts import verify_receipt
 from broker.model import DeliveryState, EventKind, MessageId
 from tests.flow.conftest import FISCALIA, GT_DESK, HN_DESK, MIGRACION, Running, as_bytes, message
@@ -41,12 +40,12 @@ async def test_status_proves_the_delivery_with_signed_evidence(exchange: Running
 
     status = await client.status(message_id)
 
-    pins: Pins = exchange.world.pins
+    keys = exchange.receipt_keys
     recipient = status.recipients[0]
     assert recipient.receipt is not None
     assert recipient.desk_evidence is not None
-    accepted = verify_receipt(status.receipt, find_key=pins.receipt_keys.get)
-    final = verify_receipt(recipient.receipt, find_key=pins.receipt_keys.get)
+    accepted = verify_receipt(status.receipt, find_key=keys.get)
+    final = verify_receipt(recipient.receipt, find_key=keys.get)
     assert (accepted.event, final.event) == (EventKind.ACCEPTED, EventKind.ACKNOWLEDGED)
     assert accepted.content_hash == final.content_hash == status.content_hash
     assert final.position > accepted.position
@@ -75,8 +74,7 @@ async def test_post_returns_the_first_answer_when_the_pair_was_closed_since(
     client = await exchange.client(FISCALIA)
     first = await client.send(body)
 
-    async with exchange.directory_change() as store:
-        await store.set_pair(exchange.pair(GT_DESK), is_open=False)
+    await exchange.close(exchange.pair(GT_DESK))
     second = await client.send(body)
 
     assert second.replayed

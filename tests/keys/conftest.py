@@ -6,14 +6,22 @@ from datetime import UTC, datetime
 
 import pytest
 
+from keys import root as root_form
+from keys import statement
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
 from keys.holder import Holder
-from keys.identifiers import parse_kid
+from keys.identifiers import Owner, parse_kid
 from keys.key import DecryptionKey, KeyUse, SigningKey
-from keys.statement import StatementTerms
+from keys.root import RootChain, RootHolder, RootTerms
+from keys.statement import KeyStatement, StatementTerms
 from schemas.vocabulary import Compartment, Country
+from tests.services.softhsm import softhsm
+
+__all__ = ["softhsm"]
 
 MakeSigningKey = Callable[..., SigningKey]
+MakeRootTerms = Callable[..., RootTerms]
+MakeStatement = Callable[[StatementTerms], KeyStatement]
 
 
 def counter(label: str) -> Callable[[int], bytes]:
@@ -29,6 +37,42 @@ def make_signing_key() -> MakeSigningKey:
         kid: str = "MX-fge-1", algorithm: SignatureAlgorithm = SignatureAlgorithm.ED25519
     ) -> SigningKey:
         return SigningKey.generate(algorithm, parse_kid(kid), counter(kid + algorithm))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_root_terms(make_signing_key: MakeSigningKey, now: datetime) -> MakeRootTerms:
+    """Write a root of any owner; its holders are called by their names."""
+
+    def make(
+        owner: Owner = Country.MEXICO, names: str = "uno dos tres", **changes: object
+    ) -> RootTerms:
+        terms: dict[str, object] = {
+            "version": 1,
+            "threshold": 2,
+            "first_serial": 1,
+            "issued": now.replace(year=2025),
+            "expires": now.replace(year=2028),
+        }
+        holders = tuple(
+            RootHolder(name=name, key=make_signing_key(f"{owner}-root-{name}").public)
+            for name in names.split()
+        )
+        return RootTerms(owner=owner, holders=holders, **(terms | changes))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def stated(make_signing_key: MakeSigningKey, make_root_terms: MakeRootTerms) -> MakeStatement:
+    """Sign terms with the root of their owner and read them back."""
+
+    def make(terms: StatementTerms) -> KeyStatement:
+        signers = [make_signing_key(f"{terms.owner}-root-{name}") for name in ("uno", "dos")]
+        token = root_form.sign(make_root_terms(terms.owner), signers)
+        roots = {terms.owner: RootChain((root_form.verify_first(token),))}
+        return statement.verify(statement.issue(terms, signers=signers), roots=roots)
 
     return make
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from keys.algorithms import EncryptionAlgorithm
-from keys.custody import envelope, file
+from keys.custody import file
 from keys.custody.bundle import KeyBundle, read_bundle, read_private_key, write_bundle
 from keys.custody.envelope import INTERACTIVE_DEMO, RECOMMENDED
 from keys.custody.file import read_key_file, write_key_file
-from keys.errors import CustodyError, KeyFormatError
+from keys.errors import CustodyError, CustodyFault, KeyFormatError
 from keys.identifiers import parse_kid
 from keys.key import DecryptionKey, SigningKey
 from keys.secret import Passphrase, SecretBytes
@@ -71,7 +71,8 @@ def test_read_key_file_says_the_same_of_a_wrong_passphrase_and_a_changed_file(
     with pytest.raises(CustodyError) as changed:
         read(path)
 
-    assert str(wrong.value) == str(changed.value) == envelope.CANNOT_OPEN
+    assert str(wrong.value) == str(changed.value)
+    assert wrong.value.fault is changed.value.fault is CustodyFault.CANNOT_OPEN
 
 
 Document = dict[str, Any]

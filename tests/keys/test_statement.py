@@ -6,41 +6,63 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from keys import jws, statement, strict_json
+from keys import root as root_form
+from keys import signed, statement, strict_json
 from keys.algorithms import SignatureAlgorithm
 from keys.errors import StatementError
 from keys.holder import Holder, HolderKind
 from keys.identifiers import Exchange, Owner, parse_kid
 from keys.key import KeyUse, SigningKey, VerificationKey
-from keys.statement import STATEMENT_TYP, Roots, StatementTerms
+from keys.root import RootChain, Roots, RootTerms
+from keys.statement import STATEMENT_TYP, StatementTerms
 from keys.strict_json import JsonValue
 from schemas.vocabulary import Compartment, Country
 
 MakeSigningKey = Callable[..., SigningKey]
+MakeRootTerms = Callable[..., RootTerms]
+MakeSigners = Callable[..., list[SigningKey]]
+PinRoot = Callable[..., RootChain]
 
 
 @pytest.fixture
-def root(make_signing_key: MakeSigningKey) -> SigningKey:
-    """Give Mexico's root key."""
-    return make_signing_key("MX-root-1")
+def holders_of(make_signing_key: MakeSigningKey) -> MakeSigners:
+    """Give the keys of some holders of an owner's root."""
+
+    def make(owner: Owner, names: str = "uno dos") -> list[SigningKey]:
+        return [make_signing_key(f"{owner}-root-{name}") for name in names.split()]
+
+    return make
 
 
 @pytest.fixture
-def roots(root: SigningKey, make_signing_key: MakeSigningKey) -> Roots:
+def signers(holders_of: MakeSigners) -> list[SigningKey]:
+    """Give two of Mexico's three holders."""
+    return holders_of(Country.MEXICO)
+
+
+@pytest.fixture
+def pin_root(make_root_terms: MakeRootTerms, holders_of: MakeSigners) -> PinRoot:
+    """Sign an owner's first root and pin it."""
+
+    def pin(owner: Owner, **changes: object) -> RootChain:
+        terms = make_root_terms(owner, **changes)
+        return RootChain((root_form.verify_first(root_form.sign(terms, holders_of(owner))),))
+
+    return pin
+
+
+@pytest.fixture
+def roots(pin_root: PinRoot) -> Roots:
     """Give the roots of Mexico and Guatemala."""
-    guatemalan = make_signing_key("GT-root-1").public
-    known: dict[Owner, tuple[VerificationKey, ...]] = {
-        Country.MEXICO: (root.public,),
-        Country.GUATEMALA: (guatemalan,),
-    }
-    return known
+    owners: tuple[Owner, ...] = (Country.MEXICO, Country.GUATEMALA)
+    return {owner: pin_root(owner) for owner in owners}
 
 
 def test_verify_returns_the_terms_that_were_issued(
-    terms: StatementTerms, root: SigningKey, roots: Roots
+    terms: StatementTerms, signers: list[SigningKey], roots: Roots
 ) -> None:
-    """Everything comes back, with the token and the root that signed it."""
-    token = statement.issue(terms, root=root)
+    """Everything comes back, with the token and the holders who signed it."""
+    token = statement.issue(terms, signers=signers)
 
     read = statement.verify(token, roots=roots)
 
@@ -48,23 +70,26 @@ def test_verify_returns_the_terms_that_were_issued(
         terms.holder, terms.use, terms.key, terms.serial,
     )  # fmt: skip
     assert (read.not_before, read.not_after) == (terms.not_before, terms.not_after)
-    assert (read.token, read.signed_with, read.owner) == (token, "MX-root-1", Country.MEXICO)
+    assert (read.token, read.owner, read.root_version) == (token, Country.MEXICO, 1)
+    assert read.signed_with == {"MX-root-uno", "MX-root-dos"}
 
 
 def test_verify_returns_an_encryption_key_for_a_desk(
-    desk_terms: StatementTerms, make_signing_key: MakeSigningKey, roots: Roots
+    desk_terms: StatementTerms, holders_of: MakeSigners, roots: Roots
 ) -> None:
     """A post-quantum key of 1.2 KiB passes through its statement."""
-    token = statement.issue(desk_terms, root=make_signing_key("GT-root-1"))
+    token = statement.issue(desk_terms, signers=holders_of(Country.GUATEMALA))
 
     assert statement.verify(token, roots=roots).key == desk_terms.key
 
 
 def test_verify_reads_a_statement_of_the_exchange(
-    terms: StatementTerms, make_signing_key: MakeSigningKey
+    terms: StatementTerms,
+    make_signing_key: MakeSigningKey,
+    holders_of: MakeSigners,
+    pin_root: PinRoot,
 ) -> None:
     """The exchange states its own receipt key under its own root."""
-    own_root = make_signing_key("GW-root-1")
     receipts = replace(
         terms,
         holder=Holder.service("receipts"),
@@ -72,9 +97,9 @@ def test_verify_reads_a_statement_of_the_exchange(
         key=make_signing_key("GW-receipt-1").public,
     )
 
-    token = statement.issue(receipts, root=own_root)
+    token = statement.issue(receipts, signers=holders_of(Exchange.GATEWAY))
 
-    known: dict[Owner, tuple[VerificationKey, ...]] = {Exchange.GATEWAY: (own_root.public,)}
+    known: Roots = {Exchange.GATEWAY: pin_root(Exchange.GATEWAY)}
     assert statement.verify(token, roots=known).holder == Holder.service("receipts")
 
 
@@ -91,46 +116,71 @@ def test_valid_at_is_true_from_the_first_moment_until_before_the_last(
 
 
 def test_issue_refuses_the_root_of_another_country(
-    terms: StatementTerms, make_signing_key: MakeSigningKey
+    terms: StatementTerms, holders_of: MakeSigners
 ) -> None:
     """Guatemala's root states no Mexican key."""
     with pytest.raises(StatementError):
-        statement.issue(terms, root=make_signing_key("GT-root-1"))
+        statement.issue(terms, signers=holders_of(Country.GUATEMALA))
 
 
 def payload_of(token: str) -> dict[str, JsonValue]:
     """Read what a statement says."""
-    return strict_json.parse_object(jws.unverified_payload(token))
+    return strict_json.parse_object(signed.read(token).payload)
 
 
-def test_verify_refuses_a_foreign_root_for_a_countrys_key(
-    terms: StatementTerms, root: SigningKey, roots: Roots, make_signing_key: MakeSigningKey
+def test_verify_refuses_a_statement_when_too_few_of_the_countrys_holders_signed(
+    terms: StatementTerms, roots: Roots, make_signing_key: MakeSigningKey
 ) -> None:
-    """Signed by Guatemala for Mexico, by nobody's root, or by another key of that name."""
-    payload = strict_json.write(payload_of(statement.issue(terms, root=root)))
-    impostor = SigningKey.generate(SignatureAlgorithm.ED25519, parse_kid("MX-root-1"))
-    for signer in (
-        make_signing_key("GT-root-1"),
-        make_signing_key("MX-root-2"),
-        make_signing_key("MX-fge-1"),
-        make_signing_key("GW-root-1"),
-        impostor,
-    ):
-        with pytest.raises(StatementError):
-            statement.verify(jws.sign_compact(payload, signer, typ=STATEMENT_TYP), roots=roots)
+    """Nobody, one holder, foreign holders, other keys of the country, or an impostor's key."""
+    uno, payload = make_signing_key("MX-root-uno"), terms.payload()
+    impostor = SigningKey.generate(SignatureAlgorithm.ED25519, parse_kid("MX-root-dos"))
+    names = ["GT-root-uno", "MX-root-cuatro", "MX-fge-1", "GW-root-uno"]
+    seconds = [[make_signing_key(name)] for name in names]
 
-
-def test_verify_refuses_a_token_made_for_something_else(
-    terms: StatementTerms, root: SigningKey, roots: Roots
-) -> None:
-    """The same words under another typ are no statement."""
-    payload = strict_json.write(payload_of(statement.issue(terms, root=root)))
-
-    for token in (jws.sign_compact(payload, root, typ="enlace-receipt+jws"), "", "a.b.c"):
+    for others in ([], *seconds, [impostor]):
+        token = signed.sign(payload, [uno, *others], typ=STATEMENT_TYP)
         with pytest.raises(StatementError):
             statement.verify(token, roots=roots)
     with pytest.raises(StatementError):
-        statement.verify(jws.sign_compact(b"[]", root, typ=STATEMENT_TYP), roots=roots)
+        statement.verify(signed.sign(payload, [], typ=STATEMENT_TYP), roots=roots)
+
+
+def test_verify_refuses_a_statement_when_nobody_pinned_its_countrys_root(
+    terms: StatementTerms, signers: list[SigningKey], roots: Roots
+) -> None:
+    """Who pinned Guatemala alone believes nothing of Mexico."""
+    token = statement.issue(terms, signers=signers)
+    known: Roots = {Country.GUATEMALA: roots[Country.GUATEMALA]}
+
+    with pytest.raises(StatementError):
+        statement.verify(token, roots=known)
+
+
+def test_verify_refuses_a_statement_when_the_root_had_expired(
+    terms: StatementTerms, signers: list[SigningKey], pin_root: PinRoot
+) -> None:
+    """An expired root states nothing new; what it stated before still counts."""
+    token = statement.issue(terms, signers=signers)
+    just_before: Roots = {Country.MEXICO: pin_root(Country.MEXICO, expires=terms.issued)}
+    after = terms.issued + timedelta(seconds=1)
+    just_after: Roots = {Country.MEXICO: pin_root(Country.MEXICO, expires=after)}
+
+    assert statement.verify(token, roots=just_after).kid == terms.kid
+    with pytest.raises(StatementError):
+        statement.verify(token, roots=just_before)
+
+
+def test_verify_refuses_a_token_made_for_something_else(
+    terms: StatementTerms, signers: list[SigningKey], roots: Roots
+) -> None:
+    """The same words under another typ are no statement."""
+    other = signed.sign(terms.payload(), signers, typ="enlace-receipt+jws")
+
+    for token in (other, "", "a.b.c", "{}"):
+        with pytest.raises(StatementError):
+            statement.verify(token, roots=roots)
+    with pytest.raises(StatementError):
+        statement.verify(signed.sign(b"[]", signers, typ=STATEMENT_TYP), roots=roots)
 
 
 CHANGES: dict[str, dict[str, JsonValue]] = {
@@ -167,36 +217,42 @@ CHANGES: dict[str, dict[str, JsonValue]] = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_verify_refuses_terms_that_do_not_belong_together(
-    terms: StatementTerms, root: SigningKey, roots: Roots, change: dict[str, JsonValue]
+    terms: StatementTerms,
+    signers: list[SigningKey],
+    roots: Roots,
+    change: dict[str, JsonValue],
 ) -> None:
     """Even under the right root: country, holder, use, key and times must agree."""
-    payload = payload_of(statement.issue(terms, root=root)) | change
-    token = jws.sign_compact(strict_json.write(payload), root, typ=STATEMENT_TYP)
+    payload = payload_of(statement.issue(terms, signers=signers)) | change
+    token = signed.sign(strict_json.write(payload), signers, typ=STATEMENT_TYP)
 
     with pytest.raises(StatementError):
         statement.verify(token, roots=roots)
 
 
 def test_verify_refuses_a_member_too_few(
-    terms: StatementTerms, root: SigningKey, roots: Roots
+    terms: StatementTerms, signers: list[SigningKey], roots: Roots
 ) -> None:
     """Nothing has a default."""
-    payload = payload_of(statement.issue(terms, root=root))
+    payload = payload_of(statement.issue(terms, signers=signers))
 
     for name in payload:
         shorter = {key: value for key, value in payload.items() if key != name}
-        token = jws.sign_compact(strict_json.write(shorter), root, typ=STATEMENT_TYP)
+        token = signed.sign(strict_json.write(shorter), signers, typ=STATEMENT_TYP)
         with pytest.raises(StatementError):
             statement.verify(token, roots=roots)
 
 
 def test_verify_refuses_a_key_named_for_another_country(
-    terms: StatementTerms, root: SigningKey, roots: Roots, make_signing_key: MakeSigningKey
+    terms: StatementTerms,
+    signers: list[SigningKey],
+    roots: Roots,
+    make_signing_key: MakeSigningKey,
 ) -> None:
     """Mexico cannot state a key that is called Guatemala's."""
-    payload = payload_of(statement.issue(terms, root=root))
+    payload = payload_of(statement.issue(terms, signers=signers))
     payload["key"] = make_signing_key("GT-fge-1").public.jwk()
-    token = jws.sign_compact(strict_json.write(payload), root, typ=STATEMENT_TYP)
+    token = signed.sign(strict_json.write(payload), signers, typ=STATEMENT_TYP)
 
     with pytest.raises(StatementError):
         statement.verify(token, roots=roots)

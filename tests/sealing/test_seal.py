@@ -176,7 +176,8 @@ def test_rewrap_moves_the_message_to_a_new_key_and_changes_no_evidence(
     """The new key opens, the old no longer, the other recipient as before; one hash."""
     new = make_key("GT-intelligence-2")
 
-    entry = rewrap(sealed.jwe, guatemala, new.public)
+    held = wire.parse(sealed.jwe).only_for(guatemala.kid)
+    entry = rewrap(held.protected, held.recipients[0], guatemala, new)
     moved = wire.write(wire.parse(sealed.jwe).with_entry(guatemala.kid, entry))
 
     assert unseal(moved, {new.kid: new}).content_hash == sealed.content_hash
@@ -184,7 +185,7 @@ def test_rewrap_moves_the_message_to_a_new_key_and_changes_no_evidence(
     with pytest.raises(UnsealError):
         unseal(moved, {guatemala.kid: guatemala})
     with pytest.raises(UnsealError):
-        rewrap(sealed.jwe, new, new.public)
+        rewrap(held.protected, held.recipients[0], new, new)
     for old_kid, kid in ((new.kid, new.kid), (guatemala.kid, honduras.kid)):
         with pytest.raises(UnsealError):
             wire.parse(sealed.jwe).with_entry(old_kid, replace(entry, kid=kid))
@@ -278,3 +279,18 @@ def test_recipient_keys_are_equal_by_value(guatemala: DecryptionKey) -> None:
     """A key that was read from its statement is the key that was generated."""
     assert EncryptionKey.from_jwk(guatemala.public.jwk()) == guatemala.public
     assert Compartment.INTELLIGENCE in guatemala.kid
+
+
+def test_without_entries_leaves_what_no_key_opens(
+    sealed: SealedMessage, guatemala: DecryptionKey, honduras: DecryptionKey
+) -> None:
+    """What goes to RabbitMQ is the same content, and no recipient can open it."""
+    bare = wire.without_entries(sealed.jwe)
+
+    members, kept = json.loads(sealed.jwe), json.loads(bare)
+    assert kept == {**members, "recipients": []}
+    with pytest.raises(UnsealError):
+        unseal(bare, {guatemala.kid: guatemala, honduras.kid: honduras})
+    for damaged in (b"not JSON", b"[]"):
+        with pytest.raises(UnsealError):
+            wire.without_entries(damaged)

@@ -1,21 +1,21 @@
 """`enlace admin list`: what have the administrators set up?"""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from broker.cli.admin.ledger import on_ledger, read_settings
+from broker.cli.admin.ledger import on_ledger
+from broker.cli.admin.pinned import read_pins, roots_file
 from broker.cli.exit_codes import ExitCode
-from broker.cli.options import LedgerOption
-from broker.cli.terminal import Record, finish, moment, terminal_of
+from broker.cli.options import LedgerOption, RootsOption
+from broker.cli.terminal import Record, finish, terminal_of
 
 if TYPE_CHECKING:
-    from broker.directory import DirectoryRecord
+    from broker.directory import Directory, DirectoryRecord
     from broker.storage.ledger import Ledger
-    from keys.statement import Roots
 
 COLUMNS: Final = ("what", "name", "detail")
 
@@ -28,34 +28,39 @@ class What(StrEnum):
     DESK = "desk"
     CLIENT = "client"
     PAIR = "pair"
+    ROOT = "root"
     STATEMENT = "statement"
+    ACT = "act"
 
 
 def list_directory(
     context: typer.Context,
     what: Annotated[What | None, typer.Argument(metavar="|".join(What))] = None,
-    roots: Annotated[Path | None, typer.Option("--roots", metavar="FILE")] = None,
+    roots: RootsOption = None,
     ledger_url: LedgerOption = None,
 ) -> None:
-    """List the directory, or one part of it; says which statements no root vouches for."""
-    from broker.desk.pins import Pins  # noqa: PLC0415 - half a second
+    """List the directory, or one part of it; says which documents no root vouches for."""
+    from broker.directory import Directory  # noqa: PLC0415 - half a second
 
     async def work(ledger: "Ledger") -> "DirectoryRecord":
         return await ledger.directory.load()
 
     terminal = terminal_of(context)
     record = on_ledger(ledger_url, terminal, work)
-    settings = read_settings(None, terminal)
-    file = roots or settings.at_home(settings.roots)
-    pinned = Pins.load(file).roots if file.exists() else {}
-    rows = [row for row in _rows(record, pinned) if what is None or row["what"] == what]
+    file = roots_file(roots, terminal)
+    pinned = read_pins(file, terminal).roots if file.exists() else {}
+    directory, _ = Directory.verify(record, roots=pinned, now=datetime.now(UTC))
+    rows = [row for row in _rows(directory) if what is None or row["what"] == what]
     terminal.rows(rows, COLUMNS)
     if any(row["detail"] == "not-vouched-for" for row in rows):
         terminal.warn("admin.not_vouched_for", file=file)
         finish(ExitCode.ACTION_NEEDED)
 
 
-def _rows(record: "DirectoryRecord", roots: "Roots") -> Iterator[Record]:
+def _rows(directory: "Directory") -> Iterator[Record]:
+    from broker.cli.admin.admit import document_rows  # noqa: PLC0415 - loaded already
+
+    record = directory.record
     for country in sorted(record.countries):
         yield _row(What.COUNTRY, country.value, None)
     for agency in record.agencies:
@@ -65,22 +70,9 @@ def _rows(record: "DirectoryRecord", roots: "Roots") -> Iterator[Record]:
     for client in record.clients:
         scopes = " ".join(sorted(client.scopes))
         yield _row(What.CLIENT, client.client_id, f"{client.subject}: {scopes}")
-    for pair in sorted(record.open_pairs):
+    for pair in directory.open_pairs:
         yield _row(What.PAIR, pair.queue, "open")
-    for token in record.statements:
-        yield _statement(token, roots)
-
-
-def _statement(token: str, roots: "Roots") -> Record:
-    from keys.errors import KeysError  # noqa: PLC0415 - loaded already
-    from keys.statement import verify  # noqa: PLC0415
-
-    try:
-        stated = verify(token, roots=roots)
-    except KeysError:
-        return _row(What.STATEMENT, f"{token[:12]}...", "not-vouched-for")
-    detail = f"{stated.use.value}, {moment(stated.not_before)} / {moment(stated.not_after)}"
-    return _row(What.STATEMENT, stated.kid, detail)
+    yield from document_rows(directory)
 
 
 def _row(what: What, name: str, detail: str | None) -> Record:

@@ -1,12 +1,12 @@
-"""`enlace admin pair`: which one-way roads are open?"""
+"""`enlace admin pair`: which one-way roads are open? Two open one, anybody of them closes it."""
 
 from typing import Annotated, TypeAlias
 
 import typer
 
-from broker.cli.admin.participants import decide
-from broker.cli.options import LedgerOption, read_desk
-from broker.cli.terminal import Terminal, terminal_of
+from broker.cli.admin.act_options import AsOption, access_of
+from broker.cli.options import LedgerOption, PassphraseOption, RootsOption, YesOption, read_desk
+from broker.cli.terminal import terminal_of
 from broker.model import DeskRef, Pair
 from schemas.vocabulary import Country
 
@@ -16,24 +16,38 @@ Desk: TypeAlias = Annotated[
 ]
 
 
-def open_pair(
-    context: typer.Context, origin: Origin, desk: Desk, ledger_url: LedgerOption = None
+def open_pair(  # noqa: PLR0917 - a command has the options it has
+    context: typer.Context,
+    origin: Origin,
+    desk: Desk,
+    key_file: AsOption,
+    yes: YesOption = False,
+    passphrase_file: PassphraseOption = None,
+    roots: RootsOption = None,
+    ledger_url: LedgerOption = None,
 ) -> None:
-    """Let a country write to a desk."""
-    _set(terminal_of(context), Pair(origin=origin, desk=desk), ledger_url, is_open=True)
+    """Propose to let a country write to a desk."""
+    from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
+    from keys.act import ActKind  # noqa: PLC0415
+
+    access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
+    queue = Pair(origin=origin, desk=desk).queue
+    act(Wish(kind=ActKind.OPEN, pairs=(queue,)), access, terminal_of(context))
 
 
-def close_pair(
-    context: typer.Context, origin: Origin, desk: Desk, ledger_url: LedgerOption = None
+def close_pair(  # noqa: PLR0917 - a command has the options it has
+    context: typer.Context,
+    origin: Origin,
+    desk: Desk,
+    key_file: AsOption,
+    passphrase_file: PassphraseOption = None,
+    roots: RootsOption = None,
+    ledger_url: LedgerOption = None,
 ) -> None:
     """Take nothing new for this road; what was accepted is still delivered."""
-    _set(terminal_of(context), Pair(origin=origin, desk=desk), ledger_url, is_open=False)
+    from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
+    from keys.act import ActKind  # noqa: PLC0415
 
-
-def _set(terminal: Terminal, pair: Pair, url: str | None, *, is_open: bool) -> None:
-    decide(
-        terminal,
-        url,
-        lambda store: store.set_pair(pair, is_open=is_open),
-        {"queue": pair.queue, "open": is_open},
-    )
+    access = access_of(key_file, passphrase_file, roots, ledger_url)
+    queue = Pair(origin=origin, desk=desk).queue
+    act(Wish(kind=ActKind.CLOSE, pairs=(queue,)), access, terminal_of(context))

@@ -35,16 +35,22 @@ def requeue(
 
     The log gets a signed event for each, so this needs the gateway's receipt key.
     """
-    from broker.evidence.receipts import ReceiptIssuer  # noqa: PLC0415 - a second
+    from broker.directory import Directory  # noqa: PLC0415
+    from broker.gateway_keys import GatewayKeys  # noqa: PLC0415 - a second
     from broker.gateway_secrets import read_secrets  # noqa: PLC0415
 
     terminal = terminal_of(context)
     settings = read_settings(ledger_url, terminal, whole=True)
-    issuer = ReceiptIssuer(read_secrets(settings).receipt_key, issuer=settings.base_url)
+    secrets = read_secrets(settings)
 
     async def work(ledger: "Ledger") -> int:
+        now = datetime.now(UTC)
+        record = await ledger.directory.load()
+        directory, _ = Directory.verify(record, roots=secrets.pins.roots, now=now)
+        keys = GatewayKeys(secrets, lambda: directory, issuer=settings.base_url, clock=lambda: now)
+        keys.check()
         return await ledger.deliveries.requeue(
-            queue.queue, dead_letters_only=dead_letters, now=datetime.now(UTC), sign=issuer
+            queue.queue, dead_letters_only=dead_letters, now=now, sign=keys.sign_receipt
         )
 
     number = run_on(settings.database_url, work)

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
-from broker.model import AgencyRef, DeskRef, Pair, Scope
+from broker.model import AgencyRef, DeskRef, Scope
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import AgencyFunction, Compartment, Country
-from tests.contract.ledger.world import World
+from tests.contract.ledger.world import NOW, World
 
 AGENCY = AgencyRecord(
     ref=AgencyRef(country=Country.MEXICO, agency="fiscalia"),
@@ -17,7 +17,6 @@ AGENCY = AgencyRecord(
     name="Fiscalía",
 )
 DESK = DeskRef(country=Country.GUATEMALA, compartment=Compartment.JUDICIAL)
-PAIR = Pair(origin=Country.MEXICO, desk=DESK)
 SYSTEM = ClientRecord(
     client_id="MX.fiscalia", subject=AGENCY.ref, scopes=frozenset({Scope.MESSAGES_SEND})
 )
@@ -34,8 +33,7 @@ CHANGES = {
     "client of an agency": lambda store: store.put_client(SYSTEM),
     "client of a desk": lambda store: store.put_client(DESK_CLIENT),
     "desk": lambda store: store.add_desk(DESK),
-    "pair": lambda store: store.set_pair(PAIR, is_open=True),
-    "statement": lambda store: store.add_statement(LONG_TOKEN),
+    "statement": lambda store: store.add_statements([LONG_TOKEN], at=NOW),
 }
 
 
@@ -60,8 +58,8 @@ async def test_load_brings_back_everything(world: World) -> None:
         agencies=(AGENCY,),
         clients=(DESK_CLIENT, SYSTEM),
         desks=frozenset({DESK}),
-        open_pairs=frozenset({PAIR}),
         statements=(LONG_TOKEN,),
+        recorded=(NOW,),
     )
 
 
@@ -91,23 +89,23 @@ async def test_put_changes_what_is_there(ledger: Ledger) -> None:
     assert (loaded.agencies, loaded.clients, loaded.version) == ((agency,), (client,), 4)
 
 
-async def test_set_pair_closes_what_was_open(ledger: Ledger) -> None:
-    """A closed pair is gone; closing one that is closed changes nothing."""
-    await ledger.directory.set_pair(PAIR, is_open=True)
-    await ledger.directory.set_pair(PAIR, is_open=False)
-    await ledger.directory.set_pair(PAIR, is_open=False)
+async def test_add_statements_keeps_the_order(ledger: Ledger) -> None:
+    """Statements come back as they came; one that is there already stays where it is."""
+    await ledger.directory.add_statements(["c", "a"], at=NOW)
+
+    await ledger.directory.add_statements(["b", "a", "d"], at=NOW)
 
     loaded = await ledger.directory.load()
+    assert (loaded.statements, loaded.version) == (("c", "a", "b", "d"), 2)
 
-    assert (loaded.open_pairs, loaded.version) == (frozenset(), 2)
 
+async def test_add_statements_is_one_version_when_there_are_many(ledger: Ledger) -> None:
+    """A proposal and its approval come together; of nothing new nobody need be told."""
+    await ledger.directory.add_statements(["a", "b", "c"], at=NOW)
+    await ledger.directory.add_statements(["c", "b"], at=NOW)
+    await ledger.directory.add_statements([], at=NOW)
 
-async def test_add_statement_keeps_the_order(ledger: Ledger) -> None:
-    """Statements come back as they came."""
-    for token in ("c", "a", "b"):
-        await ledger.directory.add_statement(token)
-
-    assert (await ledger.directory.load()).statements == ("c", "a", "b")
+    assert await ledger.directory.version() == 1
 
 
 async def test_changes_of_two_processes_are_all_counted(world: World) -> None:

@@ -12,7 +12,14 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from broker.errors import ConfigurationError
-from broker.storage import endings, leasing, publishing, queues
+from broker.storage import (
+    affected,
+    endings,
+    key_counts,
+    leasing,
+    publishing,
+    queues,
+)
 from broker.storage.connect import connect
 from broker.storage.database import Work
 from broker.storage.ledger import open_ledger
@@ -166,6 +173,11 @@ async def test_statements_use_the_partial_indexes(world: World) -> None:
             "ix_deliveries_open": endings.OVERDUE,
             "ix_deliveries_leased": leasing.RELEASE,
             "ix_deliveries_dead_lettered": endings.DEAD,
+            "ix_deliveries_unopened": key_counts.UNOPENED,
+            "ix_deliveries_key": key_counts.LAST_USES[0],
+            "ix_rewraps_old_key": key_counts.LAST_USES[1],
+            "ix_rewraps_new_key": key_counts.LAST_USES[2],
+            "ix_messages_signed": affected.SIGNED,
         }.items():
             compiled = statement.compile(dialect=connection.dialect)
             # A list of values is written into the statement only when it is executed.

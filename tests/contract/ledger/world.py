@@ -33,6 +33,7 @@ from schemas.vocabulary import Compartment, Country, Kind, Urgency
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 FISCALIA = AgencyRef(country=Country.MEXICO, agency="fiscalia")
+SIGNING_KEY = KeyId("MX-fiscalia-1")
 DESK_TOKEN = "signed by the desk"
 GUATEMALA = DeskRef(country=Country.GUATEMALA, compartment=Compartment.INTELLIGENCE)
 QUEUES = tuple(
@@ -123,6 +124,7 @@ class Maker:
             sealed=sealed,
             pairs=tuple(Pair(origin=sender.country, desk=desk) for desk in desks),
             recipient_keys={desk: KeyId(f"{desk.country}-desk-1") for desk in desks},
+            signing_key=SIGNING_KEY,
         )
 
     def answer(

@@ -5,6 +5,7 @@ import itertools
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from datetime import timedelta
 
 import aio_pika
@@ -143,6 +144,21 @@ async def test_publish_takes_concurrent_windows_when_numbers_overlap(
     answers = await asyncio.gather(*(rabbit.publish(w, timeout=PATIENCE) for w in windows))
 
     assert [list(answer) for answer in answers] == [[2], [1, 3]]
+
+
+async def test_publish_leaves_out_every_recipients_entry(
+    rabbit: RabbitTransport, topology: Topology, channel: AbstractChannel
+) -> None:
+    """No key opens what lies in a queue; what is damaged goes without a body, and holds up none."""
+    entries = replace(outgoing(1), sealed=b'{"iv":"i","recipients":[{"encrypted_key":"k"}]}')
+    damaged = replace(outgoing(2), sealed=b"not JSON")
+
+    confirmed = await rabbit.publish([entries, damaged], timeout=PATIENCE)
+    queue = await channel.get_queue(topology.queue(FROM_MEXICO))
+    got = [await queue.get(no_ack=True) for _ in range(2)]
+
+    assert list(confirmed) == [1, 2]
+    assert [message.body for message in got] == [b'{"iv":"i","recipients":[]}', b""]
 
 
 async def test_publish_sends_the_sealed_bytes_and_nothing_personal(

@@ -1,0 +1,152 @@
+"""Where does each key stand? What is stated and decided, together with what the ledger counts."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from broker.cli.terminal import Record, moment
+from broker.directory import RECEIPTS, TOKENS, Directory
+from broker.key_ports import Pickup
+from broker.model import Pair
+from broker.storage.ledger import Ledger
+from keys.forecast import Due, Outage
+from keys.holder import Holder, HolderKind
+from keys.identifiers import Exchange, KeyId, Owner
+from keys.key import KeyUse
+from keys.ring import InFlight, KeyRing, KeyState, Purpose, RingEntry, step
+from keys.root import Root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySurvey:
+    """All that is known of keys, as of one moment."""
+
+    now: datetime
+    directory: Directory
+    ring: KeyRing
+    """Stepped, with counts."""
+    places: Mapping[KeyId, Mapping[str, int]]
+    last_uses: Mapping[KeyId, datetime]
+    pickups: tuple[Pickup, ...]
+
+    @property
+    def roots(self) -> tuple[Root, ...]:
+        """The newest root of each owner."""
+        return tuple(chain.newest for chain in self.directory.roots.values())
+
+
+async def survey(ledger: Ledger, pinned: Mapping[Owner, Root], now: datetime) -> KeySurvey:
+    """Ask the ledger everything."""
+    record = await ledger.directory.load()
+    directory, _ = Directory.verify(record, roots=pinned, now=now)
+    kids = [*directory.ring.entries]
+    places: dict[KeyId, dict[str, int]] = {}
+    for each in await ledger.keys.in_flight(kids):
+        at = places.setdefault(each.kid, {})
+        at[each.place.value] = at.get(each.place.value, 0) + each.count
+    emptied = await ledger.keys.emptied(kids)
+    counts = {
+        kid: InFlight(count=sum(places.get(kid, {}).values()), emptied_at=emptied.get(kid))
+        for kid in kids
+    }
+    return KeySurvey(
+        now=now,
+        directory=directory,
+        ring=step(directory.ring.with_counts(counts), now),
+        places=places,
+        last_uses=await ledger.keys.last_uses(kids),
+        pickups=tuple(await ledger.keys.pickups()),
+    )
+
+
+def key_rows(found: KeySurvey) -> Iterator[Record]:
+    """Show every key, by name."""
+    for kid, entry in sorted(found.ring.entries.items()):
+        last_use = found.last_uses.get(kid)
+        yield {
+            "kid": kid,
+            "holder": str(entry.statement.holder),
+            "use": entry.statement.use.value,
+            "state": entry.state.value,
+            "since": moment(entry.since),
+            "age_days": max(0, (found.now - entry.statement.not_before).days),
+            "expires": moment(entry.statement.not_after),
+            "in_flight": dict(found.places.get(kid, {})),
+            "last_use": moment(last_use) if last_use is not None else None,
+            "behind": [*_behind(found, entry)],
+        }
+
+
+def purposes(directory: Directory) -> Iterator[Purpose]:
+    """Who should always have a key, and for what? All that take part, and the exchange."""
+    yield RECEIPTS, KeyUse.RECEIPT_SIGNATURE
+    yield TOKENS, KeyUse.TOKEN_SIGNATURE
+    record = directory.record
+    for agency in record.agencies:
+        yield Holder.agency(agency.ref.country, agency.ref.agency), KeyUse.MESSAGE_SIGNATURE
+    for desk in sorted(record.desks):
+        yield Holder.desk(desk.country, desk.compartment), KeyUse.DESK_ENCRYPTION
+        yield Holder.desk(desk.country, desk.compartment), KeyUse.DESK_SIGNATURE
+    for client in record.clients:
+        holder = Holder.client(client.subject.country, client.client_id)
+        yield holder, KeyUse.CLIENT_AUTHENTICATION
+
+
+def outage_row(outage: Outage, directory: Directory) -> Record:
+    """Show an outage, with the pairs that go dark by it."""
+    return {
+        "at": moment(outage.at),
+        "until": moment(outage.until) if outage.until is not None else None,
+        "holder": str(outage.holder) if outage.holder is not None else f"{outage.owner}/root",
+        "use": outage.use.value,
+        "why": outage.why.value,
+        "kid": outage.kid,
+        "pairs": [pair.queue for pair in directory.open_pairs if _is_dark(pair, outage, directory)],
+    }
+
+
+def due_row(due: Due) -> Record:
+    """Show what is due."""
+    return {
+        "kid": due.kid,
+        "holder": str(due.holder) if due.holder is not None else f"{due.owner}/root",
+        "use": due.use.value,
+        "step": due.step.value,
+        "expires": moment(due.ends),
+        "days_before": due.before.days if due.before is not None else None,
+    }
+
+
+def _behind(found: KeySurvey, entry: RingEntry) -> Iterator[str]:
+    """Who may not know this key's successor yet? Whoever works by an older directory.
+
+    Which version brought the successor is not kept, so a party is named until it has the
+    newest: rather one name too many.
+    """
+    stated = entry.statement
+    has_successor = any(
+        other.statement.serial > stated.serial and other.state is not KeyState.DESTROYED
+        for other in found.ring.of(stated.holder, stated.use)
+    )
+    if has_successor:
+        newest = found.directory.version
+        yield from (each.party for each in found.pickups if each.version < newest)
+
+
+def _is_dark(pair: Pair, outage: Outage, directory: Directory) -> bool:
+    """Does a pair carry nothing, or less, without this key?"""
+    holder = outage.holder
+    if holder is None:
+        return False
+    if isinstance(holder.owner, Exchange):
+        return True
+    if holder.kind is HolderKind.DESK:
+        return (pair.desk.country, pair.desk.compartment) == (holder.owner, holder.name)
+    if holder.kind is HolderKind.AGENCY:
+        return pair.origin is holder.owner
+    client = next((one for one in directory.record.clients if one.client_id == holder.name), None)
+    if client is None:
+        return False
+    return client.subject == pair.desk or (
+        client.subject not in directory.record.desks and pair.origin is holder.owner
+    )

@@ -1,0 +1,25 @@
+"""Has a person compared what is shown? Whoever signs says yes, and nobody by accident."""
+
+import sys
+
+import typer
+
+from broker.cli.explain import CommandError
+from broker.cli.terminal import Terminal
+
+
+def confirm(terminal: Terminal, *, yes: bool) -> None:
+    """Ask the person, unless ``--yes`` has answered already.
+
+    Raises:
+        CommandError: Nobody is there to ask.
+        Abort: The answer was another than yes.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError(terminal.text("confirm.nobody"))
+    sys.stderr.write(terminal.text("confirm.ask") + " ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().casefold() not in terminal.text("confirm.yes").split():
+        raise typer.Abort

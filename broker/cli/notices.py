@@ -1,0 +1,52 @@
+"""`enlace notices`: what has the exchange told this country about keys?"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from broker.cli.exit_codes import ExitCode
+from broker.cli.options import ProfileOption
+from broker.cli.session import open_client
+from broker.cli.terminal import Record, finish, moment, terminal_of
+
+if TYPE_CHECKING:
+    from broker.desk.client import EnlaceClient
+    from broker.desk.notices import Noticed
+
+COLUMNS: Final = ("number", "event", "kid", "since", "id", "origin", "recipient")
+
+
+def notices(
+    context: typer.Context,
+    after: Annotated[int, typer.Option("--after", min=0, metavar="N")] = 0,
+    profile: ProfileOption = Path(),
+) -> None:
+    """List the messages that a compromised key concerns; status 7 if there are any."""
+    terminal = terminal_of(context)
+    found = asyncio.run(_ask(open_client(profile, terminal), after))
+    terminal.rows([row for each in found for row in _rows(each)], COLUMNS)
+    finish(ExitCode.ACTION_NEEDED if found else ExitCode.OK)
+
+
+async def _ask(client: "EnlaceClient", after: int) -> "Sequence[Noticed]":
+    async with client:
+        return await client.notices(after=after)
+
+
+def _rows(noticed: "Noticed") -> list[Record]:
+    return [
+        {
+            "number": noticed.number,
+            "event": noticed.event,
+            "kid": noticed.kid,
+            "since": moment(noticed.since),
+            "at": moment(noticed.at),
+            "id": message_id,
+            "origin": origin,
+            "recipient": desk,
+        }
+        for message_id, origin, desk in noticed.deliveries
+    ]

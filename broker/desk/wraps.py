@@ -1,0 +1,118 @@
+"""``/v1/wraps`` as the gateway writes it, read strictly."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from broker.desk.failures import AnswerError
+from broker.desk.wire import ContentRef, NotSettled
+from broker.errors import UnsealError
+from broker.model import ContentHash, DeliveryNumber, MessageId
+from broker.sealing.wire import Recipient, read_recipient
+from keys.errors import KeyFormatError
+from keys.identifiers import KeyId, parse_kid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingEntry:
+    """What is needed to take one delivery to the next key."""
+
+    number: DeliveryNumber
+    ref: ContentRef
+    protected: str
+    recipient: Recipient | None
+    """None: it is of a form that this program does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingPage:
+    """The next few, the oldest first."""
+
+    entries: tuple[WaitingEntry, ...]
+    total: int | None
+    """All that wait; only on the first page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """The gateway replaced the entry; its receipt proves it."""
+
+    message_id: MessageId
+    kid: KeyId
+    receipt: str
+
+
+def read_waiting(body: bytes) -> WaitingPage:
+    """Read the answer to ``GET /v1/wraps``.
+
+    Raises:
+        AnswerError: It is not what the protocol says.
+    """
+    try:
+        members = json.loads(body)
+        return WaitingPage(
+            entries=tuple(_entry(each) for each in _list(members["wraps"])),
+            total=None if members["waiting"] is None else _whole(members["waiting"]),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise AnswerError("the list of what waits cannot be read") from None
+
+
+def read_moved(body: bytes, *, expected: int) -> tuple[Moved | NotSettled, ...]:
+    """Read the answer to ``POST /v1/wraps``.
+
+    Raises:
+        AnswerError: It is not what the protocol says.
+    """
+    try:
+        results = tuple(_moved(each) for each in _list(json.loads(body)["results"]))
+    except (ValueError, TypeError, KeyError, AttributeError, KeyFormatError):
+        raise AnswerError("the results cannot be read") from None
+    if len(results) != expected:
+        raise AnswerError("the gateway answered for another number of entries")
+    return results
+
+
+def _entry(members: Mapping[str, Any]) -> WaitingEntry:
+    try:
+        recipient = read_recipient(members["recipient"])
+    except (UnsealError, KeyFormatError):
+        recipient = None
+    return WaitingEntry(
+        number=DeliveryNumber(_whole(members["number"])),
+        ref=ContentRef(
+            message_id=MessageId(_text(members["id"])),
+            content_hash=ContentHash(_text(members["content_hash"])),
+        ),
+        protected=_text(members["protected"]),
+        recipient=recipient,
+    )
+
+
+def _moved(members: Mapping[str, Any]) -> Moved | NotSettled:
+    if "error" in members:
+        return NotSettled(code=_text(members["error"]["code"]))
+    return Moved(
+        message_id=MessageId(_text(members["id"])),
+        kid=parse_kid(members["key"]),
+        receipt=_text(members["receipt"]),
+    )
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError
+    return value

@@ -1,0 +1,118 @@
+"""Tell the origin countries when a key is compromised: a signed notice for each, once.
+
+A notice names the key and the messages that are concerned, and nothing of what they say. It is
+signed with the gateway's receipt key, so a country can show what it was told, and when.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from broker.key_ports import AffectedDelivery, KeyLedger, Notice
+from broker.model import DeliveryNumber
+from keys import strict_json
+from keys.act import ActKind
+from keys.decisions import Decision, Decisions
+from keys.identifiers import KeyId
+from keys.strict_json import JsonObject
+from schemas.vocabulary import Country
+
+NOTICE_TYP: Final = "enlace-notice+jws"
+COMPROMISED: Final = "key-compromised"
+PAGE: Final = 200
+"""Deliveries in one notice at most: 12 KiB."""
+
+SETTLED: Final = timedelta(minutes=2)
+"""By then every gateway has read the act, and what it let through is recorded."""
+
+SignNotice = Callable[[bytes], str]
+"""Signs a payload as :data:`NOTICE_TYP`, with the receipt key of the moment."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Notices:
+    """Writes what is to be told; the countries fetch it."""
+
+    ledger: KeyLedger
+    sign: SignNotice
+    issuer: str
+    _told: set[tuple[str, KeyId]] = field(default_factory=set)
+    """Compromises of which this process has told all: nothing is sealed to such a key any more."""
+
+    async def tell(self, decisions: Decisions, now: datetime) -> int:
+        """Write a notice for every compromise that was not told yet; say how many are new.
+
+        A crash in between leaves some countries untold until the next round: each notice
+        has a subject of its own and is written once.
+        """
+        told = 0
+        for decision in decisions.by_id.values():
+            if decision.act.kind is ActKind.COMPROMISE and decision.in_force(now):
+                for kid in decision.act.keys:
+                    if (decision.act.id, kid) in self._told:
+                        continue
+                    told += await self._tell_of(decision, kid, now)
+                    if decision.act.at + SETTLED <= now:
+                        self._told.add((decision.act.id, kid))
+        return told
+
+    async def _tell_of(self, decision: Decision, kid: KeyId, now: datetime) -> int:
+        told, after = 0, None
+        while page := await self._page(decision, kid, after):
+            for country, deliveries in _by_origin(page).items():
+                told += await self._write(decision, kid, country, deliveries, now)
+            after = page[-1].number
+        return told
+
+    async def _page(
+        self, decision: Decision, kid: KeyId, after: DeliveryNumber | None
+    ) -> Sequence[AffectedDelivery]:
+        return await self.ledger.affected(kid, since=decision.act.since, after=after, limit=PAGE)
+
+    async def _write(
+        self,
+        decision: Decision,
+        kid: KeyId,
+        country: Country,
+        deliveries: Sequence[AffectedDelivery],
+        now: datetime,
+    ) -> bool:
+        subject = hashlib.sha256(
+            f"{decision.act.id}\0{kid}\0{country}\0{deliveries[0].number}".encode()
+        ).digest()
+        payload: JsonObject = {
+            "iss": self.issuer,
+            "event": COMPROMISED,
+            "country": country.value,
+            "kid": kid,
+            "since": _seconds(decision.act.since or decision.act.at),
+            "at": _seconds(now),
+            "deliveries": [
+                {"mid": each.message_id, "org": str(each.origin), "desk": str(each.desk)}
+                for each in deliveries
+            ],
+        }
+        notice = Notice(
+            country=country,
+            at=now,
+            kid=kid,
+            event=COMPROMISED,
+            subject=subject,
+            token=self.sign(strict_json.write(payload)),
+        )
+        return await self.ledger.add_notice(notice)
+
+
+def _by_origin(
+    page: Iterable[AffectedDelivery],
+) -> Mapping[Country, Sequence[AffectedDelivery]]:
+    found: dict[Country, list[AffectedDelivery]] = {}
+    for each in page:
+        found.setdefault(each.origin.country, []).append(each)
+    return found
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())

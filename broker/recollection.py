@@ -1,0 +1,134 @@
+"""What was vouched for before must still be there: history only grows.
+
+Whoever may write the ledger could take out the act that suspended a key. So a party remembers,
+outside of the ledger, which signed documents counted once, in their order. It does not help who
+never saw the document; all others notice.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+
+from broker.errors import ConfigurationError
+from keys import strict_json
+from keys.errors import KeyFormatError
+from keys.strict_json import JsonValue
+
+COUNTED: Final = "+"
+WITHOUT: Final = "-"
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""Two hundred thousand documents."""
+
+SEEN: Final = re.compile(r"[+-][0-9a-f]{64}", re.ASCII)
+
+log = structlog.get_logger()
+
+
+class Recollection(Protocol):
+    """Remembers which signed documents were there."""
+
+    def agrees(self, tokens: Sequence[str]) -> bool:
+        """Do these begin with all that were remembered, in the same order?"""
+
+    def keep(self, tokens: Sequence[str], counting: Sequence[str]) -> None:
+        """Remember those that count; one that counted once is never forgotten."""
+
+    def refusal(self) -> ConfigurationError:
+        """Say what an operator must do where they do not agree."""
+
+
+class InMemory:
+    """Remembers as long as the process lives."""
+
+    def __init__(self) -> None:
+        self.seen: tuple[str, ...] = ()
+        """SHA-256 of each, in hexadecimal; one that has counted begins with ``+``."""
+
+    def agrees(self, tokens: Sequence[str]) -> bool:
+        """See ``Recollection.agrees``."""
+        there = _digests(tokens)
+        known = set(there)
+        # One that never counted may go; but while it is there it stays in its place, or an
+        # act that came too late could be put where it would have been in time.
+        remembered = [one[1:] for one in self.seen if one[0] == COUNTED or one[1:] in known]
+        return there[: len(remembered)] == remembered
+
+    def keep(self, tokens: Sequence[str], counting: Sequence[str]) -> None:
+        """See ``Recollection.keep``."""
+        counted = {one[1:] for one in self.seen if one[0] == COUNTED} | {*_digests(counting)}
+        self.seen = tuple(
+            f"{COUNTED if digest in counted else WITHOUT}{digest}" for digest in _digests(tokens)
+        )
+
+    def refusal(self) -> ConfigurationError:
+        """See ``Recollection.refusal``."""
+        return ConfigurationError("the ledger no longer holds what was seen in it before")
+
+
+class InFile(InMemory):
+    """Remembers across restarts, in a small file beside the keys; one gateway, one file."""
+
+    def __init__(self, file: Path) -> None:
+        """Read what was remembered.
+
+        Raises:
+            ConfigurationError: The file is there and is not readable.
+        """
+        super().__init__()
+        self._file = file
+        if file.exists():
+            self.seen = _read(file)
+
+    def keep(self, tokens: Sequence[str], counting: Sequence[str]) -> None:
+        """See ``Recollection.keep``; a file that cannot be written stops nobody from working."""
+        before = self.seen
+        super().keep(tokens, counting)
+        if self.seen == before:
+            return
+        # A crash in between leaves the older memory: it agrees with all that came later.
+        try:
+            _write(self._file, self.seen)
+        except OSError:
+            log.error("directory:not-remembered")  # noqa: TRY400 - the text is what matters
+
+    def refusal(self) -> ConfigurationError:
+        """See ``Recollection.refusal``."""
+        return ConfigurationError(
+            f"the ledger no longer holds the signed statements that were seen in it before: "
+            f"somebody took one back, or an old backup was restored. Put them back with "
+            f"`enlace admin statement add`; only if that is not possible, and you know why "
+            f"they are gone, remove {self._file}"
+        )
+
+
+def _digests(tokens: Sequence[str]) -> list[str]:
+    return [hashlib.sha256(token.encode("utf-8", "replace")).hexdigest() for token in tokens]
+
+
+def _read(file: Path) -> tuple[str, ...]:
+    unreadable = ConfigurationError(f"{file}: cannot be read; look why before you remove it")
+    try:
+        listed: JsonValue = strict_json.parse_object(file.read_bytes()[:MAX_BYTES])["seen"]
+    except (OSError, KeyFormatError, KeyError):
+        raise unreadable from None
+    if not isinstance(listed, list):
+        raise unreadable
+    seen = tuple(str(digest) for digest in listed)
+    if not all(SEEN.fullmatch(one) for one in seen):
+        raise unreadable
+    return seen
+
+
+def _write(file: Path, seen: Sequence[str]) -> None:
+    new = file.with_name(f"{file.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(strict_json.write({"seen": list(seen)}))
+        opened.flush()
+        os.fsync(opened.fileno())
+    new.replace(file)
