@@ -6,7 +6,6 @@ never saw the document; all others notice.
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +15,12 @@ import structlog
 
 from broker.errors import ConfigurationError
 from keys import strict_json
-from keys.errors import KeyFormatError
+from keys.custody.file import MAX_FILE_BYTES, replace_private
+from keys.errors import CustodyError, KeyFormatError
 from keys.strict_json import JsonValue
 
 COUNTED: Final = "+"
 WITHOUT: Final = "-"
-MAX_BYTES: Final = 16 * 1024 * 1024
-"""Two hundred thousand documents."""
-
 SEEN: Final = re.compile(r"[+-][0-9a-f]{64}", re.ASCII)
 
 log = structlog.get_logger()
@@ -92,8 +89,8 @@ class InFile(InMemory):
             return
         # A crash in between leaves the older memory: it agrees with all that came later.
         try:
-            _write(self._file, self.seen)
-        except OSError:
+            replace_private(self._file, strict_json.write({"seen": list(self.seen)}))
+        except CustodyError:
             log.error("directory:not-remembered")  # noqa: TRY400 - the text is what matters
 
     def refusal(self) -> ConfigurationError:
@@ -113,7 +110,7 @@ def _digests(tokens: Sequence[str]) -> list[str]:
 def _read(file: Path) -> tuple[str, ...]:
     unreadable = ConfigurationError(f"{file}: cannot be read; look why before you remove it")
     try:
-        listed: JsonValue = strict_json.parse_object(file.read_bytes()[:MAX_BYTES])["seen"]
+        listed: JsonValue = strict_json.parse_object(file.read_bytes()[:MAX_FILE_BYTES])["seen"]
     except (OSError, KeyFormatError, KeyError):
         raise unreadable from None
     if not isinstance(listed, list):
@@ -122,13 +119,3 @@ def _read(file: Path) -> tuple[str, ...]:
     if not all(SEEN.fullmatch(one) for one in seen):
         raise unreadable
     return seen
-
-
-def _write(file: Path, seen: Sequence[str]) -> None:
-    new = file.with_name(f"{file.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(strict_json.write({"seen": list(seen)}))
-        opened.flush()
-        os.fsync(opened.fileno())
-    new.replace(file)
