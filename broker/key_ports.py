@@ -23,7 +23,7 @@ from broker.model import (
 from broker.ports import DirectoryMoved, SignReceipt
 from broker.sealing.wire import Recipient
 from keys.identifiers import KeyId
-from schemas.vocabulary import Compartment, Country
+from schemas.vocabulary import Country
 
 
 class Place(StrEnum):
@@ -48,19 +48,6 @@ class InFlight:
     place: Place
     count: int
     oldest_accepted_at: datetime
-
-    @property
-    def is_channel(self) -> bool:
-        """Whether the queue belongs to a channel, and not to a pair of countries."""
-        parts = self.queue.split(".")
-        return len(parts) != len(PAIR_PARTS) or any(
-            part not in names for part, names in zip(parts, PAIR_PARTS, strict=True)
-        )
-
-
-COUNTRIES = frozenset(country.value for country in Country)
-PAIR_PARTS = (COUNTRIES, COUNTRIES, frozenset(each.value for each in Compartment))
-"""What the parts of ``MX.GT.intelligence`` can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

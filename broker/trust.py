@@ -71,13 +71,14 @@ def trust(
         pinned: Learnt by another way than these documents.
         arrivals: When documents came, as far as that was noted.
     """
+    tokens = tuple(dict.fromkeys(tokens))
     by_typ: dict[str, list[str]] = {}
-    for token in dict.fromkeys(tokens):
+    for token in tokens:
         by_typ.setdefault(_typ_of(token), []).append(token)
     papers = [*by_typ.get(ROOT_TYP, ()), *by_typ.get(STATEMENT_TYP, ())]
     left_out = dict.fromkeys(by_typ.get(UNKNOWN, ()), "the document is unknown")
     walk = _Walk(_chains(by_typ.get(ROOT_TYP, ()), pinned), papers, left_out)
-    for token in dict.fromkeys(tokens):
+    for token in tokens:
         if _typ_of(token) in {ROOT_TYP, STATEMENT_TYP}:
             walk.take(token)
     newest = _newest(walk.stated, left_out, arrivals or {})
@@ -89,7 +90,7 @@ def trust(
         roots=walk.roots,
         entries=tuple(announce(one, decisions.events_of(kid)) for kid, one in newest.items()),
         decisions=decisions,
-        tokens=tuple(token for token in dict.fromkeys(tokens) if token not in left_out),
+        tokens=tuple(token for token in tokens if token not in left_out),
         rejected=tuple(left_out.values()),
     )
 

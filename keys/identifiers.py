@@ -62,12 +62,6 @@ def kid_owner(kid: KeyId) -> Owner:
     return OWNERS[kid[:2]]
 
 
-def kid_country(kid: KeyId) -> Country | None:
-    """Which country's key is this? None: the exchange's own."""
-    owner = kid_owner(kid)
-    return owner if isinstance(owner, Country) else None
-
-
 def thumbprint(jwk: JsonObject) -> str:
     """Name a key by its content: base64url SHA-256 over its required members.
 

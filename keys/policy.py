@@ -16,7 +16,6 @@ from keys.strict_json import JsonObject, JsonValue
 SPAN: Final = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 UNITS: Final = MappingProxyType({"s": "seconds", "m": "minutes", "h": "hours", "d": "days"})
 LONGEST_LOCK: Final = timedelta(days=30)
-PARTS: Final = frozenset({"root", "decisions", "warnings", "uses"})
 USES: Final = tuple(use for use in KeyUse if use is not KeyUse.ROOT_SIGNATURE)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from broker.errors import LedgerUnavailableError
-from broker.key_ports import InFlight, Notice, NumberedNotice, Pickup, Place
+from broker.key_ports import Notice, NumberedNotice, Pickup, Place
 from broker.model import DeskRef, QueueName, RefusalReason
 from broker.ports import DirectoryMoved, Recorded
 from broker.storage.ledger import Ledger
@@ -48,23 +48,6 @@ async def test_in_flight_counts_every_place_and_nothing_that_is_answered(
     assert {each.queue for each in everything if each.kid == GT_KEY} == {MX_GT}
     assert [(each.kid, each.oldest_accepted_at) for each in one] == [(HN_KEY, NOW)]
     assert await ledger.keys.in_flight([]) == []
-
-
-@pytest.mark.parametrize(
-    ("queue", "expected"),
-    [("MX.GT.intelligence", False), ("channel.gsan", True), ("MX.GT.elsewhere", True)],
-)
-def test_in_flight_tells_a_channel_from_a_pair(queue: str, *, expected: bool) -> None:
-    """What is not named like a pair's queue is a channel's."""
-    counted = InFlight(
-        kid=GT_KEY,
-        queue=QueueName(queue),
-        place=Place.QUEUED,
-        count=1,
-        oldest_accepted_at=NOW,
-    )
-
-    assert counted.is_channel is expected
 
 
 async def test_last_uses_tells_of_sealing_and_of_signing(ledger: Ledger, make: Maker) -> None:
