@@ -23,7 +23,6 @@ from broker.admission.access_token import AccessTokens
 from broker.admission.authenticate import token_hash
 from broker.admission.dpop import DpopNonces, verify_proof
 from broker.admission.message_signature import verify_message_signature
-from broker.admission.policy import STANDARD_POLICY
 from broker.desk.sign import sign_rewrap
 from broker.desk.wire import ContentRef
 from broker.directory_watch import DirectoryWatch
@@ -136,7 +135,6 @@ async def workbench(world: World, author: Author, *, messages: int, repeats: int
     exchange = Exchange(
         directory=watch,
         schemas=SchemaSet.load(),
-        policy=STANDARD_POLICY,
         ledger=captured,
         sign_receipt=_issuer(world),
         mac_key=SecretBytes(bytes(32)),
@@ -291,7 +289,7 @@ async def measure_stored(bench: Workbench, ledger_url: str, amqp_url: str | None
             transport = await stack.enter_async_context(
                 open_rabbitmq(amqp_url, clock=utc_now, topology=Topology(namespace=NAMESPACE))
             )
-            await transport.declare({bench.acceptances[0].pairs[0].queue})
+            await transport.declare({bench.acceptances[0].routes[0].queue})
         for repeat in range(bench.repeats + 1):
             await _capture_again(bench)
             acceptances = bench.captured.acceptances

@@ -14,8 +14,10 @@ from types import MappingProxyType
 from typing import Final
 
 from broker.errors import Code, KeyUnavailableError
-from broker.model import AgencyRef, DeskRef, Pair, QueueName, Scope
+from broker.model import AgencyRef, DeskRef, Pair, QueueName, Scope, channel_queue
 from broker.trust import Trusted, trust
+from keys.channel import Channel, ChannelState
+from keys.charter import ChannelName
 from keys.decisions import CLOCKS_APART, Decisions
 from keys.errors import NoKeyError
 from keys.holder import Holder
@@ -24,6 +26,7 @@ from keys.key import EncryptionKey, KeyUse, VerificationKey
 from keys.ring import KeyRing, RingEntry, step
 from keys.root import Root, Roots
 from keys.statement import KeyStatement
+from keys.strict_json import JsonObject
 from schemas.vocabulary import AgencyFunction, Compartment, Country
 
 
@@ -84,7 +87,17 @@ TOKENS: Final = Holder.service("tokens")
 class Directory:
     """What the exchange acts on at one moment; a change, or time, makes a new one."""
 
-    __slots__ = ("_agencies", "_clients", "_holders", "_pairs", "_trusted", "at", "record", "ring")
+    __slots__ = (
+        "_agencies",
+        "_channels",
+        "_clients",
+        "_holders",
+        "_pairs",
+        "_trusted",
+        "at",
+        "record",
+        "ring",
+    )
 
     def __init__(self, record: DirectoryRecord, trusted: Trusted, *, at: datetime) -> None:
         self.record = record
@@ -96,6 +109,7 @@ class Directory:
         self._agencies = MappingProxyType({row.ref: row for row in record.agencies})
         self._clients = MappingProxyType({row.client_id: row for row in record.clients})
         self._pairs = _open_pairs(record, trusted.decisions.open_pairs(at))
+        self._channels = trusted.decisions.channels()
 
     @classmethod
     def verify(
@@ -235,19 +249,45 @@ class Directory:
         """Every open road, in a stable order."""
         return tuple(self._pairs.values())
 
+    def channel(self, name: ChannelName) -> Channel | None:
+        """Find a channel that was ever proposed, whatever its state."""
+        return self._channels.get(name)
+
+    @property
+    def safeguards(self) -> JsonObject | None:
+        """The rules that administrators have put in force; None: none yet."""
+        return self.decisions.safeguards(self.at)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Every channel that was ever proposed, by name."""
+        return tuple(channel for _, channel in sorted(self._channels.items()))
+
     def queues(self) -> tuple[QueueName, ...]:
-        """Every open road, in a stable order."""
-        return tuple(self._pairs)
+        """Every open road, in a stable order: of pairs, then of channels and their members."""
+        active = [one for one in self.channels if one.state(self.at) is ChannelState.ACTIVE]
+        return (
+            *self._pairs,
+            *(channel_queue(one.name, each) for one in active for each in sorted(one.countries)),
+        )
 
     def queues_of(self, desk: DeskRef) -> tuple[QueueName, ...]:
-        """The queues that a desk reads: those of all countries, open or closed since.
+        """The queues that a desk reads: those of all countries and of its channels.
 
-        A closed pair takes nothing new, but what was accepted before is still delivered.
+        A closed pair takes nothing new, and so does a channel that the country has left, but
+        what was accepted before is still delivered.
         """
-        return tuple(
-            Pair(origin=origin, desk=desk).queue
-            for origin in sorted(self.record.countries)
-            if origin is not desk.country
+        return (
+            *(
+                Pair(origin=origin, desk=desk).queue
+                for origin in sorted(self.record.countries)
+                if origin is not desk.country
+            ),
+            *(
+                channel_queue(one.name, desk.country)
+                for one in self.channels
+                if one.compartment is desk.compartment and desk.country in one.countries
+            ),
         )
 
     def _signing_entry(self, kid: KeyId, use: KeyUse, at: datetime) -> KeyStatement | None:

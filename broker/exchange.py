@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from broker.admission.authorise import OPEN_PAIR, authorise
+from broker.admission.authorise import Circumstances, authorise
+from broker.admission.facts import named_messages
 from broker.admission.message_signature import verify_message_signature
-from broker.admission.policy import Policy
+from broker.admission.policy import policy_in_force
+from broker.admission.recipients import OPEN_PAIR
 from broker.admission.validate import validate
 from broker.directory import Directory
 from broker.directory_watch import DirectoryWatch
@@ -29,12 +31,12 @@ from broker.model import (
     ContentHash,
     MessageId,
     MessageStatus,
-    Pair,
     Posting,
     Receipt,
     Route,
     RoutedMessage,
     SignedPosting,
+    pair_queue,
 )
 from broker.ports import Clock, DirectoryMoved, IdTaken, MessageLedger, Recorded, SignReceipt
 from broker.sealing.content import SignedContent
@@ -67,7 +69,6 @@ class Exchange:
 
     directory: DirectoryWatch
     schemas: SchemaSet
-    policy: Policy
     ledger: MessageLedger
     sign_receipt: SignReceipt
     mac_key: SecretBytes
@@ -108,7 +109,7 @@ class Exchange:
         version = self.directory.at(now).version
         signed = self._authenticate(posting, sender, now)
         try:
-            routed = self._admit(signed, now)
+            routed = await self._admit(signed, now)
             sealed = self._seal(routed, now)
         except (RefusedError, KeyUnavailableError):
             # Whoever asks again gets the first answer, also when the road was closed or the
@@ -128,7 +129,7 @@ class Exchange:
         # has no answer, asks again and gets the same receipt.
         return _accepted(recorded, routed.message.id, routed.deliveries)
 
-    def preview(self, posting: Posting, sender: AgencyRef) -> RoutedMessage:
+    async def preview(self, posting: Posting, sender: AgencyRef) -> RoutedMessage:
         """Say who would receive a message, and keep nothing (SG-12).
 
         Raises:
@@ -137,7 +138,7 @@ class Exchange:
         """
         now = self.clock()
         self.directory.at(now)
-        routed = self._admit(self._authenticate(posting, sender, now), now)
+        routed = await self._admit(self._authenticate(posting, sender, now), now)
         self._recipient_keys(routed, now)
         return routed
 
@@ -153,9 +154,16 @@ class Exchange:
             now=now,
         )
 
-    def _admit(self, signed: SignedPosting, now: datetime) -> RoutedMessage:
+    async def _admit(self, signed: SignedPosting, now: datetime) -> RoutedMessage:
         message = validate(signed, self.schemas, now=now)
-        return authorise(message, self._current, self.policy)
+        named = named_messages(message.facts)
+        # Most messages name no other, and ask nothing of the ledger here.
+        known = await self.ledger.known(named) if named else {}
+        directory = self._current
+        circumstances = Circumstances(
+            directory=directory, policy=policy_in_force(directory), known=known, now=now
+        )
+        return authorise(message, circumstances)
 
     def _seal(self, routed: RoutedMessage, now: datetime) -> SealedMessage:
         message = routed.message
@@ -167,13 +175,12 @@ class Exchange:
         )
 
     def _recipient_keys(self, routed: RoutedMessage, now: datetime) -> list[EncryptionKey]:
-        return [self._current.encryption_key(route.pair.desk, now) for route in routed.deliveries]
+        return [self._current.encryption_key(route.desk, now) for route in routed.deliveries]
 
     def _acceptance(
         self, routed: RoutedMessage, sealed: SealedMessage, signing_key: KeyId, now: datetime
     ) -> Acceptance:
         message = routed.message
-        pairs = tuple(route.pair for route in routed.deliveries)
         return Acceptance(
             message_id=message.id,
             sender=message.sender,
@@ -186,9 +193,15 @@ class Exchange:
             accepted_at=now,
             content_hash=ContentHash(sealed.content_hash),
             sealed=sealed.jwe,
-            pairs=pairs,
-            recipient_keys=dict(zip((pair.desk for pair in pairs), sealed.recipients, strict=True)),
+            routes=routed.deliveries,
+            recipient_keys=dict(
+                zip((route.desk for route in routed.deliveries), sealed.recipients, strict=True)
+            ),
             signing_key=signing_key,
+            compartment=routed.compartment,
+            channel=message.to.channel,
+            facts=message.facts,
+            roots=routed.roots,
         )
 
     async def _first_answer(self, signed: SignedPosting) -> Accepted | None:
@@ -226,6 +239,6 @@ def _accepted(
 
 def _routes_of(known: MessageStatus, sender: AgencyRef) -> tuple[Route, ...]:
     return tuple(
-        Route(pair=Pair(origin=sender.country, desk=recipient.desk), rule=OPEN_PAIR)
+        Route(desk=recipient.desk, queue=pair_queue(sender.country, recipient.desk), rule=OPEN_PAIR)
         for recipient in known.recipients
     )

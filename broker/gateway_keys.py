@@ -56,7 +56,9 @@ class GatewayKeys:
         Raises:
             KeyUnavailableError: No receipt key that counts now is held here.
         """
-        key = self.signing_key(RECEIPTS, KeyUse.RECEIPT_SIGNATURE, self._clock())
+        # An event waits for its place in the log: a key that began meanwhile would sign for a
+        # moment at which it did not count, and one that was taken out signs nothing more.
+        key = self.signing_key(RECEIPTS, KeyUse.RECEIPT_SIGNATURE, event.at, self._clock())
         return ReceiptIssuer(key, issuer=self._issuer)(event, position)
 
     def sign_notice(self, payload: bytes) -> str:
@@ -68,17 +70,22 @@ class GatewayKeys:
         key = self.signing_key(RECEIPTS, KeyUse.RECEIPT_SIGNATURE, self._clock())
         return jws.sign_compact(payload, key, typ=NOTICE_TYP)
 
-    def signing_key(self, service: Holder, use: KeyUse, now: datetime) -> SigningKey:
-        """Find the newest key of a service that counts, and is held here.
+    def signing_key(self, service: Holder, use: KeyUse, *moments: datetime) -> SigningKey:
+        """Find the newest key of a service that counts at all these moments, and is held here.
 
         Raises:
             KeyUnavailableError: There is none.
         """
-        held = self.secrets.signing
-        for public in self._directory().service_keys(service, use, now):
+        held, directory = self.secrets.signing, self._directory()
+        newest_first, *others = [directory.service_keys(service, use, at) for at in moments]
+        for public in newest_first:
             found = held.get(public.kid)
             # Two keys of one name would be a mistake that shows only at the verifier's.
-            if found is not None and found.public == public:
+            if (
+                found is not None
+                and found.public == public
+                and all(public in one for one in others)
+            ):
                 return found
         raise KeyUnavailableError(Code.GATEWAY_KEY_UNAVAILABLE)
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType, TypeAlias
 
+from keys.charter import ChannelName
 from keys.identifiers import KeyId
 from keys.strict_json import JsonValue
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
@@ -23,7 +24,8 @@ MessageId = NewType("MessageId", str)
 ContentHash = NewType("ContentHash", str)
 """Base64url SHA-256 of a sealed content, 43 characters; what receipts and signatures name."""
 QueueName = NewType("QueueName", str)
-"""``MX.GT.intelligence``; built by :func:`pair_queue` from the directory, never from input."""
+"""``MX.GT.intelligence`` of a pair, ``hlsg-mx-gt.GT`` of a channel; built by :func:`pair_queue`
+and :func:`channel_queue` from the directory, never from input."""
 DeliveryNumber = NewType("DeliveryNumber", int)
 """One recipient's copy of one message; rises in the order of acceptance."""
 HandOverNumber = NewType("HandOverNumber", int)
@@ -73,14 +75,24 @@ def pair_queue(origin: Country, desk: DeskRef) -> QueueName:
     return QueueName(f"{origin}.{desk.country}.{desk.compartment}")
 
 
+def channel_queue(channel: ChannelName, member: Country) -> QueueName:
+    """Name a member's queue of a channel: ``hlsg-mx-gt.GT``.
+
+    A channel's name is in lower case and a country's is not, so no pair has such a name.
+    """
+    return QueueName(f"{channel}.{member}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where a message says it should go."""
 
     countries: tuple[Country, ...]
     compartment: Compartment | None
-    channel: str | None
+    channel: ChannelName | None
     """A High-Level Security Group channel; then the other two are empty."""
+    own_copy: bool = False
+    """Of a channel: whether the sender's own country asks for a copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +144,80 @@ class Message:
     expires_text: str
     urgency: Urgency
     handling: HandlingCode
-    protected_origins: frozenset[Country]
-    """Countries that must not receive it, for the people in it (SG-01)."""
+    facts: "Facts"
+    """What the rules need to know of what it says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How sure the originator is, in a scheme of his; kept as given, never converted."""
+
+    scheme: str
+    source: str
+    information: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """An originator's permission to hand on what he wrote (SG-05)."""
+
+    of: frozenset[MessageId]
+    to_countries: frozenset[Country]
+    """Empty: to whoever asked."""
+    purposes: frozenset[str]
+    """Empty: for the purposes of the message itself."""
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the rules must know of a content; no name, no narrative, nothing of the case."""
+
+    handling: HandlingCode
+    purpose: str
+    review_by: datetime
+    reply_by: datetime | None = None
+    evaluation: Evaluation | None = None
+    in_reply_to: MessageId | None = None
+    lineage: tuple[MessageId, ...] = ()
+    concerns: MessageId | None = None
+    """The message that is recalled or rectified."""
+    reply_outcome: str | None = None
+    refusal_ground: str | None = None
+    grant: Grant | None = None
+    marked_origins: frozenset[Country] = frozenset()
+    """Where those come from who are marked as seeking protection (SG-01)."""
+    all_origins: frozenset[Country] = frozenset()
+    """Where anybody comes from: in ``protection`` everybody counts as marked."""
+    has_marked: bool = False
+    """Whether somebody is marked as seeking protection, whatever his country."""
+    has_children: bool = False
+    """Whether somebody is under 18, or may be."""
+    exposes_child: bool = False
+    """Whether a child could be found by a field (SG-04)."""
+    needs_second_officer: bool = False
+    """Whether a migrant is said to have acted as guide or driver (SG-03)."""
+    has_narrative: bool = False
+    """Whether a protection body tells what happened in words (SG-10)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownMessage:
+    """What the exchange still knows of an earlier message that this one names."""
+
+    id: MessageId
+    sender: AgencyRef
+    kind: Kind
+    handling: HandlingCode
+    compartment: Compartment
+    channel: ChannelName | None
+    purpose: str
+    evaluation: Evaluation | None
+    roots: frozenset[MessageId]
+    """Where its lineage ends; itself if it has none (SG-11)."""
+    desks: frozenset[DeskRef]
+    """Who received it."""
+    grants: tuple[Grant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +225,9 @@ class RoutedMessage:
     """A message that may go where it wants: the desks, and the rule that allows each."""
 
     message: Message
+    compartment: Compartment
+    roots: frozenset[MessageId] = frozenset()
+    """Where its lineage ends (SG-11)."""
     deliveries: tuple["Route", ...]
 
 
@@ -148,7 +235,8 @@ class RoutedMessage:
 class Route:
     """One allowed recipient of one message."""
 
-    pair: Pair
+    desk: DeskRef
+    queue: QueueName
     rule: str
     """The rule that allows it, as a dry run shows it."""
 
@@ -218,6 +306,8 @@ class Event:
     recipients: Mapping[DeskRef, KeyId]
     """The desks concerned, with the key that was sealed to: all of them for ``ACCEPTED``, the
     answering one otherwise."""
+    rules: Mapping[DeskRef, str] = field(default_factory=dict)
+    """Of ``ACCEPTED``: the rule that allowed each (SG-12)."""
     reason: RefusalReason | None = None
 
 
@@ -250,10 +340,17 @@ class Acceptance:
     content_hash: ContentHash
     sealed: bytes = field(repr=False)
     """JWE General JSON."""
-    pairs: tuple[Pair, ...]
+    routes: tuple[Route, ...]
     recipient_keys: Mapping[DeskRef, KeyId]
     signing_key: KeyId
     """The key that signed the message."""
+    compartment: Compartment = Compartment.INTELLIGENCE
+    channel: ChannelName | None = None
+    facts: Facts | None = None
+    """What is kept of it for the rules; of where people come from, nothing is."""
+    roots: frozenset[MessageId] = frozenset()
+    hides_recipients: bool = False
+    """Whether a desk may not learn who else received it (SG-12)."""
     directory_version: int | None = None
     """The directory that said which keys are active; None is not compared with the ledger's."""
 

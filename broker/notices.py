@@ -14,7 +14,8 @@ from broker.key_ports import AffectedDelivery, KeyLedger, Notice
 from broker.model import DeliveryNumber
 from keys import strict_json
 from keys.act import ActKind
-from keys.decisions import Decision, Decisions
+from keys.decision import Decision
+from keys.decisions import Decisions
 from keys.identifiers import KeyId
 from keys.strict_json import JsonObject
 from schemas.vocabulary import Country

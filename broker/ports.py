@@ -22,6 +22,7 @@ from broker.model import (
     Event,
     HandOver,
     HandOverNumber,
+    KnownMessage,
     LogPosition,
     MessageId,
     MessageStatus,
@@ -85,6 +86,12 @@ class MessageLedger(Protocol):
         A message that names a version of the directory is recorded only if that is the version
         at the moment of recording: none is sealed to a key that was not active then. What is
         known already is answered first, whatever the version.
+        """
+
+    async def known(self, ids: Collection[MessageId]) -> Mapping[MessageId, Sequence[KnownMessage]]:
+        """Tell what is known of earlier messages; several agencies may use one id.
+
+        An id that was never accepted is left out. What content was destroyed is still known.
         """
 
     async def status(self, sender: AgencyRef, message_id: MessageId) -> MessageStatus | None:

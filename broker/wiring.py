@@ -15,7 +15,6 @@ import structlog
 from aiohttp import web
 
 from broker.admission.dpop import DpopNonces
-from broker.admission.policy import STANDARD_POLICY
 from broker.attempt import attempt
 from broker.directory_watch import DirectoryWatch
 from broker.errors import ConfigurationError
@@ -98,7 +97,6 @@ def build_gateway(
         exchange=Exchange(
             directory=watch,
             schemas=schemas,
-            policy=STANDARD_POLICY,
             ledger=ledger.messages,
             sign_receipt=keys.sign_receipt,
             mac_key=secrets.mac_key,

@@ -1,4 +1,4 @@
-"""What an administrator does, signed by him: suspend a key, let one become active, open a pair.
+"""What an administrator does, signed by him: suspend a key, open a pair, consent to a channel.
 
 Whoever may only *take away* acts alone and at once. Whoever *gives* proposes, and somebody else
 approves. Every act is kept for ever, in the order in which it came.
@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Final, NewType
 
 from keys import base64url, jws, numbers, strict_json
+from keys import charter as charter_form
+from keys.charter import ChannelName
 from keys.errors import ActError, KeyFormatError, SignatureError, StatementError
 from keys.holder import Holder, HolderKind
 from keys.identifiers import OWNERS, KeyId, kid_owner, parse_kid
@@ -47,6 +49,20 @@ class ActKind(StrEnum):
     """Let messages go these ways; two persons."""
     POLICY = "policy"
     """Ask something else of keys; two persons, of two owners."""
+    SAFEGUARDS = "safeguards"
+    """Let other rules say who may send what to whom; two persons, of two owners."""
+    CHARTER = "charter"
+    """Propose a channel, or another version of one; counts when each member has consented."""
+    CONSENT = "consent"
+    """Consent to a charter, for one's own country."""
+    LEAVE_CHANNEL = "leave-channel"
+    """Take one's own country out of a channel; one person."""
+    SUSPEND_CHANNEL = "suspend-channel"
+    """Let a channel take nothing new; one person."""
+    RESUME_CHANNEL = "resume-channel"
+    """Let a suspended channel go on; two persons."""
+    CLOSE_CHANNEL = "close-channel"
+    """End a channel for good; one person."""
     APPROVE = "approve"
     """Agree with somebody else's act."""
     CANCEL = "cancel"
@@ -68,12 +84,34 @@ ON_KEYS: Final = frozenset(
     {ActKind.SUSPEND, ActKind.COMPROMISE, ActKind.ACTIVATE, ActKind.LIFT, ActKind.DESTROY}
 )
 ON_PAIRS: Final = frozenset({ActKind.OPEN, ActKind.CLOSE})
-ON_ACTS: Final = frozenset({ActKind.APPROVE, ActKind.CANCEL})
-ALONE: Final = frozenset({ActKind.SUSPEND, ActKind.COMPROMISE, ActKind.CLOSE, ActKind.CANCEL})
+ON_POLICIES: Final = frozenset({ActKind.POLICY, ActKind.SAFEGUARDS})
+ON_CHANNELS: Final = frozenset(
+    {
+        ActKind.LEAVE_CHANNEL,
+        ActKind.SUSPEND_CHANNEL,
+        ActKind.RESUME_CHANNEL,
+        ActKind.CLOSE_CHANNEL,
+    }
+)
+ON_ACTS: Final = frozenset({ActKind.APPROVE, ActKind.CANCEL, ActKind.CONSENT})
+ALONE: Final = frozenset(
+    {
+        ActKind.SUSPEND,
+        ActKind.COMPROMISE,
+        ActKind.CLOSE,
+        ActKind.CANCEL,
+        ActKind.LEAVE_CHANNEL,
+        ActKind.SUSPEND_CHANNEL,
+        ActKind.CLOSE_CHANNEL,
+    }
+)
 """What takes effect by one person's word."""
 RATIFIED: Final = frozenset({ActKind.SUSPEND, ActKind.COMPROMISE})
-BY_TWO: Final = frozenset(ActKind) - ALONE - {ActKind.APPROVE}
+BY_ALL: Final = frozenset({ActKind.CHARTER})
+"""What takes effect when every country concerned has consented."""
+BY_TWO: Final = frozenset(ActKind) - ALONE - BY_ALL - {ActKind.APPROVE, ActKind.CONSENT}
 MEMBERS: Final = frozenset({"act", "by", "at", "reason"})
+OPTIONAL: Final = frozenset({"keys", "pairs", "policy", "charter", "channel", "of", "since"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +125,11 @@ class ActTerms:
     keys: tuple[KeyId, ...] = ()
     pairs: tuple[str, ...] = ()
     policy: JsonObject | None = None
+    """What is asked of keys, or the rules of who may send what to whom."""
+    charter: JsonObject | None = None
+    channel: ChannelName | None = None
     of: ActId | None = None
-    """The act that is approved or cancelled."""
+    """The act that is approved, consented to or cancelled."""
     since: datetime | None = None
     """Of a compromise: from when on somebody else may have had the key."""
 
@@ -98,7 +139,10 @@ class ActTerms:
         fits = (
             bool(self.keys) is (self.kind in ON_KEYS),
             bool(self.pairs) is (self.kind in ON_PAIRS),
-            (self.policy is not None) is (self.kind is ActKind.POLICY),
+            (self.policy is not None) is (self.kind in ON_POLICIES),
+            (self.charter is not None) is (self.kind is ActKind.CHARTER),
+            (self.channel is not None) is (self.kind in ON_CHANNELS),
+            self.channel is None or charter_form.NAME.fullmatch(self.channel),
             (self.of is not None) is (self.kind in ON_ACTS),
             self.since is None or self.kind is ActKind.COMPROMISE,
             self.since is None or self.since <= self.at,
@@ -122,6 +166,10 @@ class ActTerms:
             members["pairs"] = list(self.pairs)
         if self.policy is not None:
             members["policy"] = self.policy
+        if self.charter is not None:
+            members["charter"] = self.charter
+        if self.channel is not None:
+            members["channel"] = self.channel
         if self.of is not None:
             members["of"] = self.of
         if self.since is not None:
@@ -179,12 +227,8 @@ def verify(token: str, *, find_key: jws.FindKey) -> Act:
 
 
 def _read(members: JsonObject, token: str, signed_with: KeyId) -> Act:
-    optional = {"keys", "pairs", "policy", "of", "since"}
-    if not MEMBERS <= members.keys() <= MEMBERS | optional:
+    if not MEMBERS <= members.keys() <= MEMBERS | OPTIONAL:
         raise ActError("the act has a member too many or too few")
-    policy = members.get("policy")
-    if policy is not None and not isinstance(policy, dict):
-        raise ActError("the act's policy is malformed")
     return Act(
         kind=ActKind(str(members["act"])),
         by=_by(members["by"]),
@@ -192,7 +236,9 @@ def _read(members: JsonObject, token: str, signed_with: KeyId) -> Act:
         reason=ActReason(str(members["reason"])),
         keys=tuple(parse_kid(kid) for kid in _list(members, "keys")),
         pairs=tuple(str(pair) for pair in _list(members, "pairs")),
-        policy=policy,
+        policy=_object(members, "policy"),
+        charter=_object(members, "charter"),
+        channel=_channel(members["channel"]) if "channel" in members else None,
         of=_act_id(members["of"]) if "of" in members else None,
         since=numbers.moment(members["since"], ActError) if "since" in members else None,
         token=token,
@@ -214,6 +260,19 @@ def _list(members: JsonObject, name: str) -> list[JsonValue]:
     if not isinstance(value, list):
         raise ActError("the act is malformed")
     return value
+
+
+def _object(members: JsonObject, name: str) -> JsonObject | None:
+    value = members.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise ActError("the act is malformed")
+    return value
+
+
+def _channel(value: JsonValue) -> ChannelName:
+    if not isinstance(value, str):
+        raise ActError("the act names no channel")
+    return ChannelName(value)
 
 
 def _act_id(value: JsonValue) -> ActId:

@@ -12,7 +12,21 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from keys import act as acts
-from keys.act import ALONE, BY_TWO, ON_ACTS, RATIFIED, Act, ActId, ActKind
+from keys import channel as channel_rules
+from keys.act import (
+    ALONE,
+    BY_ALL,
+    BY_TWO,
+    ON_ACTS,
+    ON_POLICIES,
+    RATIFIED,
+    Act,
+    ActId,
+    ActKind,
+)
+from keys.channel import CHANNEL_KINDS, Channel, channels_of
+from keys.charter import ChannelName
+from keys.decision import Decision
 from keys.errors import ActError, PolicyError
 from keys.holder import Holder
 from keys.identifiers import Exchange, KeyId, Owner, kid_owner
@@ -20,12 +34,14 @@ from keys.jws import FindKey
 from keys.key import KeyUse, VerificationKey
 from keys.policy import STANDARD_KEY_POLICY, KeyPolicy
 from keys.statement import KeyStatement
+from keys.strict_json import JsonObject
 from schemas.vocabulary import Country
 
 Statements: TypeAlias = Mapping[KeyId, KeyStatement]
 NO_LOCK: Final = timedelta(0)
 CLOCKS_APART: Final = timedelta(minutes=5)
 """How far an administrator's clock may be from the ledger's."""
+OF_TWO_OWNERS: Final = ON_POLICIES | {ActKind.RESUME_CHANNEL}
 BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -37,27 +53,6 @@ class KeyEvent:
     kind: ActKind
     since: datetime
     """Of a compromise: from when on the key proves nothing. Else the same as ``at``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """An act, and what became of it."""
-
-    act: Act
-    approved_by: Act | None = None
-    effective_at: datetime | None = None
-    """None: nobody has approved it yet."""
-    cancelled_at: datetime | None = None
-
-    def in_force(self, now: datetime) -> bool:
-        """Does it count at this moment?"""
-        return (
-            self.cancelled_at is None and self.effective_at is not None and self.effective_at <= now
-        )
-
-    def is_pending(self, now: datetime) -> bool:
-        """Does it wait for its second person, or for its time?"""
-        return self.cancelled_at is None and not self.in_force(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +93,17 @@ class Decisions:
             newest = KeyPolicy.from_json(one.act.policy or {})
         return newest
 
-    def pending(self, now: datetime) -> tuple[Decision, ...]:
-        """What waits for its second person, or for its time?"""
-        return tuple(one for one in self.by_id.values() if one.is_pending(now))
+    def safeguards(self, now: datetime) -> JsonObject | None:
+        """Which rules of who may send what to whom were decided last? None: none ever were.
+
+        What they say is not judged here.
+        """
+        decided = self._in_force(now, ActKind.SAFEGUARDS)
+        return decided[-1].act.policy if decided else None
+
+    def channels(self) -> Mapping[ChannelName, Channel]:
+        """Every channel that was ever proposed."""
+        return channels_of(self.by_id)
 
     def unratified(self, now: datetime) -> tuple[Decision, ...]:
         """Which emergency acts has nobody agreed with in the time that there was?"""
@@ -120,6 +123,12 @@ class Decisions:
             one.effective_at
             for one in self.by_id.values()
             if one.cancelled_at is None and one.effective_at is not None and one.effective_at > now
+        ]
+        coming += [
+            term.charter.review
+            for channel in self.channels().values()
+            for term in channel.terms
+            if term.charter.review > now
         ]
         return min(coming, default=None)
 
@@ -213,18 +222,25 @@ def _judge(
     if one.kind in ON_ACTS:
         known.update(_answer(before, one, statements, now))
         return known
-    _require_right(one.by, one)
+    _require_right(one.by, one, before, now)
     _require_sense(before, one, statements, now)
     begins = min(one.at, now) if one.kind in ALONE else None
     known.setdefault(one.id, Decision(act=one, effective_at=begins))
     if one.kind in RATIFIED:
         known.update(_without(known.values(), one, now))
+    if one.kind is ActKind.LEAVE_CHANNEL:
+        # Else a charter that waits would bring the country back.
+        name = channel_rules.channel_of(one)
+        for stopped in [*channel_rules.waiting_with(one.by.owner, name, before.by_id, now)]:
+            known[stopped] = replace(known[stopped], cancelled_at=now)
     return known
 
 
 def _require_sense(before: Decisions, one: Act, statements: Statements, now: datetime) -> None:
     if one.kind is ActKind.POLICY:
         KeyPolicy.from_json(one.policy or {})
+    if one.kind in CHANNEL_KINDS:
+        channel_rules.require_sense(one, before.by_id, now)
     if one.kind is ActKind.LIFT and not all(
         _is_revoked(before.events_of(kid), now) for kid in one.keys
     ):
@@ -239,12 +255,14 @@ def _without(known: Iterable[Decision], one: Act, now: datetime) -> dict[ActId, 
     return {
         each.act.id: replace(each, cancelled_at=now)
         for each in known
-        if each.act.kind in BY_TWO
+        if each.act.kind in BY_TWO | BY_ALL
         and each.is_pending(now)
-        and not taken.isdisjoint(
-            {each.act.signed_with, each.approved_by.signed_with if each.approved_by else None}
-        )
+        and not taken.isdisjoint(signer.signed_with for signer in _signers(each))
     }
+
+
+def _signers(one: Decision) -> Iterable[Act]:
+    return filter(None, (one.act, one.approved_by, *one.consents))
 
 
 def _answer(
@@ -254,11 +272,13 @@ def _answer(
     found = before.by_id.get(one.of) if one.of is not None else None
     if found is None:
         raise ActError("the act that is answered is not known")
-    _require_right(one.by, found.act)
+    _require_right(one.by, found.act, before, now)
     if one.kind is ActKind.CANCEL:
-        if found.act.kind not in BY_TWO or found.in_force(now):
+        if found.act.kind not in BY_TWO | BY_ALL or found.in_force(now):
             raise ActError("what has taken effect cannot be cancelled")
         return {found.act.id: replace(found, cancelled_at=now)}
+    if one.kind is ActKind.CONSENT:
+        return {found.act.id: _consented(before, one, found, statements, now)}
     if found.act.kind not in BY_TWO | RATIFIED or found.cancelled_at or found.approved_by:
         raise ActError("there is nothing left to approve")
     _require_second(one, found.act, statements)
@@ -268,9 +288,22 @@ def _answer(
     return {found.act.id: replace(found, approved_by=one, effective_at=effective)}
 
 
-def _require_right(by: Holder, one: Act) -> None:
+def _consented(
+    before: Decisions, one: Act, found: Decision, statements: Statements, now: datetime
+) -> Decision:
+    if found.act.kind is not ActKind.CHARTER:
+        raise ActError("only a charter is consented to")
+    _require_another(one, found.act, statements)
+    lock = before.policy(now).time_lock
+    return channel_rules.consent(one, found, before.by_id, lock, now)
+
+
+def _require_right(by: Holder, one: Act, before: Decisions, now: datetime) -> None:
     """The exchange's administrators may act on everything, a country's on what is its own."""
-    if isinstance(by.owner, Exchange) or one.kind is ActKind.POLICY:
+    if one.kind in CHANNEL_KINDS:
+        channel_rules.require_right(by.owner, one, before.by_id, now)
+        return
+    if isinstance(by.owner, Exchange) or one.kind in ON_POLICIES:
         return
     if not all(by.owner is kid_owner(kid) for kid in one.keys):
         raise ActError("the key is another owner's")
@@ -279,24 +312,28 @@ def _require_right(by: Holder, one: Act) -> None:
 
 
 def _require_second(second: Act, first: Act, statements: Statements) -> None:
-    # The same key under another name is the same person.
-    keys = [statements[one.signed_with].key for one in (first, second)]
-    forms = [key.form for key in keys if isinstance(key, VerificationKey)]
-    if second.by == first.by or forms[0] == forms[-1]:
-        raise ActError("nobody approves his own act")
+    _require_another(second, first, statements)
     if second.at < first.at:
         raise ActError("the approval is older than the act")
     owners: set[Owner] = {first.by.owner, second.by.owner}
-    if first.kind is ActKind.POLICY and len(owners) == 1:
-        raise ActError("a policy is decided by administrators of two owners")
+    if first.kind in OF_TWO_OWNERS and len(owners) == 1:
+        raise ActError("this is decided by administrators of two owners")
     # The exchange's administrators alone add no reader to a country.
     if first.kind in BY_TWO and not all(kid_owner(kid) in owners for kid in first.keys):
         raise ActError("one of the two must be the key owner's administrator")
 
 
+def _require_another(second: Act, first: Act, statements: Statements) -> None:
+    # The same key under another name is the same person.
+    keys = [statements[one.signed_with].key for one in (first, second)]
+    forms = [key.form for key in keys if isinstance(key, VerificationKey)]
+    if second.by == first.by or forms[0] == forms[-1]:
+        raise ActError("nobody approves his own act")
+
+
 def _lock(before: Decisions, one: Act, now: datetime, statements: Statements) -> timedelta:
     policy = before.policy(now)
-    if one.kind is ActKind.LIFT:
+    if one.kind in {ActKind.LIFT, ActKind.RESUME_CHANNEL}:
         return NO_LOCK
     if one.kind is ActKind.ACTIVATE and all(
         _replaces(before, kid, now, statements) for kid in one.keys

@@ -1,64 +1,69 @@
 """May this message go where it wants, and which desks is that?"""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from broker.admission.policy import Policy
+from broker.admission.recipients import Destination, destination_of, refusal
 from broker.directory import Directory
-from broker.errors import Code, FieldProblem, PermissionDeniedError
-from broker.model import DeskRef, Message, Pair, Route, RoutedMessage
+from broker.errors import Code
+from broker.model import KnownMessage, Message, MessageId, RoutedMessage
 from schemas.vocabulary import Compartment
 
-OPEN_PAIR: Final = "open-pair"
-"""The rule that allows a recipient: its pair is open and function and kind fit."""
 COMPARTMENTS: Final = "SG-02"
 FIREWALL: Final = "SG-01"
 
 
-def authorise(message: Message, directory: Directory, policy: Policy) -> RoutedMessage:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """All that a decision depends on beside the message itself."""
+
+    directory: Directory
+    policy: Policy
+    now: datetime
+    known: Mapping[MessageId, Sequence[KnownMessage]] = field(default_factory=dict)
+    """What is known of the messages that this one names."""
+
+
+def authorise(message: Message, circumstances: Circumstances) -> RoutedMessage:
     """Decide on every recipient; one that is denied denies the message.
 
     A message is never sent to some of its recipients only: the sender would believe that
     the others know.
 
     Raises:
-        PermissionDeniedError: A recipient or channel is unknown, a pair is closed, or the
-            compartment is not open to this function or kind (``rule`` SG-02), or a recipient is
-            the country that a protected person fled (``rule`` SG-01).
+        PermissionDeniedError: A recipient or channel is unknown, closed or left out by its
+            charter, or a rule denies it; ``rule`` names that one.
     """
-    compartment = message.to.compartment
-    if compartment is None:
-        raise _refusal(Code.RECIPIENT_UNKNOWN, "/to/channel")
-    _check_compartment(message, directory, policy, compartment)
+    destination = destination_of(message, circumstances.directory, circumstances.now)
+    _check_compartment(message, destination, circumstances)
+    _check_firewall(message, destination)
     return RoutedMessage(
-        message=message,
-        deliveries=tuple(
-            _route(message, directory, compartment, index)
-            for index in range(len(message.to.countries))
-        ),
+        message=message, compartment=destination.compartment, deliveries=destination.routes
     )
 
 
 def _check_compartment(
-    message: Message, directory: Directory, policy: Policy, compartment: Compartment
+    message: Message, destination: Destination, circumstances: Circumstances
 ) -> None:
-    agency = directory.agency(message.sender)
+    agency = circumstances.directory.agency(message.sender)
     # An agency that left between its token and its message is no agency any more.
-    if agency is None or not policy.allows(agency.function, message.kind, compartment):
-        raise _refusal(Code.COMPARTMENT_DENIED, "/to/compartment", rule=COMPARTMENTS)
+    if agency is None or not circumstances.policy.allows(
+        agency.function, message.kind, destination.compartment
+    ):
+        raise refusal(Code.COMPARTMENT_DENIED, "/to/compartment", rule=COMPARTMENTS)
 
 
-def _route(message: Message, directory: Directory, compartment: Compartment, index: int) -> Route:
-    desk = DeskRef(country=message.to.countries[index], compartment=compartment)
-    pair = Pair(origin=message.sender.country, desk=desk)
-    if not directory.has_desk(desk):
-        raise _refusal(Code.RECIPIENT_UNKNOWN, f"/to/countries/{index}")
-    if desk.country in message.protected_origins:
-        raise _refusal(Code.PROTECTION_DENIED, f"/to/countries/{index}", rule=FIREWALL)
-    if not directory.is_open(pair):
-        raise _refusal(Code.PAIR_CLOSED, f"/to/countries/{index}")
-    return Route(pair=pair, rule=OPEN_PAIR)
+def _check_firewall(message: Message, destination: Destination) -> None:
+    is_protection = destination.compartment is Compartment.PROTECTION
+    fled = message.facts.all_origins if is_protection else message.facts.marked_origins
+    for index, route in enumerate(destination.routes):
+        if route.desk.country in fled:
+            raise refusal(Code.PROTECTION_DENIED, pointer_to(message, index), rule=FIREWALL)
 
 
-def _refusal(code: Code, pointer: str, *, rule: str | None = None) -> PermissionDeniedError:
-    problem = FieldProblem(pointer=pointer, code=code.value)
-    return PermissionDeniedError(code, problems=[problem], rule=rule)
+def pointer_to(message: Message, index: int) -> str:
+    """Where does the message name this recipient?"""
+    return "/to/channel" if message.to.channel is not None else f"/to/countries/{index}"

@@ -27,14 +27,15 @@ def protected_origins(body: Json, compartment: Compartment | None) -> frozenset[
     counts_all = compartment in (None, Compartment.PROTECTION)
     return frozenset(
         Country(code)
-        for person in _objects(body)
+        for person in objects(body)
         if counts_all or person.get("protection_status") in MARKS
-        for code in _origins(person)
+        for code in origins(person)
         if code in MEMBER_COUNTRIES
     )
 
 
-def _objects(body: Json) -> Iterator[dict[str, Json]]:
+def objects(body: Json) -> Iterator[dict[str, Json]]:
+    """Give every object of a body, at any depth."""
     stack: list[Json] = [body]
     while stack:
         node = stack.pop()
@@ -45,7 +46,8 @@ def _objects(body: Json) -> Iterator[dict[str, Json]]:
             stack.extend(node)
 
 
-def _origins(person: dict[str, Json]) -> Iterator[str]:
+def origins(person: dict[str, Json]) -> Iterator[str]:
+    """Give the codes of where a person, or a group of persons, comes from."""
     residence = person.get("habitual_residence")
     if isinstance(residence, str):
         yield residence

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from broker.directory import Directory
 from schemas.vocabulary import AgencyFunction, Compartment, Kind
 
 INTELLIGENCE, JUDICIAL, PROTECTION = (
@@ -64,3 +65,8 @@ STANDARD_POLICY: Final = Policy(
 )
 EMPTY_POLICY: Final = Policy(MappingProxyType({}), MappingProxyType({}))
 """Denies everything, as an empty policy must."""
+
+
+def policy_in_force(directory: Directory) -> Policy:
+    """Which rules were decided last? The standard ones until any were."""
+    return STANDARD_POLICY if directory.safeguards is None else EMPTY_POLICY

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from broker.admission import strict_json
-from broker.admission.firewall import protected_origins
+from broker.admission.facts import facts_of
 from broker.errors import Code, DocumentError, FieldProblem, PermissionDeniedError, SignatureError
 from broker.model import (
     Address,
@@ -15,6 +15,7 @@ from broker.model import (
     SignatureClaims,
     SignedPosting,
 )
+from keys.charter import ChannelName
 from schemas.loader import SchemaSet
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
 
@@ -86,7 +87,7 @@ def _message(signed: SignedPosting, document: dict[str, Json]) -> Message:
         expires_text=expires,
         urgency=Urgency(str(document["urgency"])),
         handling=HandlingCode(str(handling["code"])),
-        protected_origins=protected_origins(document["body"], address.compartment),
+        facts=facts_of(document),
     )
 
 
@@ -96,7 +97,8 @@ def _address(to: dict[str, Json]) -> Address:
     return Address(
         countries=tuple(Country(str(c)) for c in countries) if isinstance(countries, list) else (),
         compartment=None if compartment is None else Compartment(str(compartment)),
-        channel=None if channel is None else str(channel),
+        channel=None if channel is None else ChannelName(str(channel)),
+        own_copy=to.get("own_copy") is True,
     )
 
 

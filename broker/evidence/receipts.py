@@ -29,6 +29,7 @@ from schemas.vocabulary import Compartment, Country
 
 RECEIPT_TYP: Final = "enlace-receipt+jws"
 MEMBERS: Final = frozenset({"iss", "event", "mid", "org", "hash", "at", "pos", "rcp"})
+OPTIONAL: Final = frozenset({"reason", "rules"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,8 @@ class ReceiptContent:
     position: LogPosition
     recipients: Mapping[DeskRef, KeyId]
     """The desks concerned, each with the key that its copy was sealed to."""
+    rules: Mapping[DeskRef, str]
+    """Of an acceptance, the rule that allowed each (SG-12)."""
     reason: RefusalReason | None
     signed_with: KeyId
     """The receipt key; whether it counted at that moment, the directory says."""
@@ -77,6 +80,8 @@ class ReceiptIssuer:
             "pos": position,
             "rcp": {str(desk): kid for desk, kid in event.recipients.items()},
         }
+        if event.rules:
+            payload["rules"] = {str(desk): rule for desk, rule in event.rules.items()}
         if event.reason is not None:
             payload["reason"] = event.reason.value
         return jws.sign_compact(strict_json.write(payload), self._key, typ=RECEIPT_TYP)
@@ -95,7 +100,7 @@ def verify_receipt(token: str, *, find_key: jws.FindKey) -> ReceiptContent:
     try:
         verified = jws.verify_compact(token, typ=RECEIPT_TYP, find_key=find_key)
         members = strict_json.parse_object(verified.payload)
-        if members.keys() - {"reason"} != MEMBERS:
+        if members.keys() - OPTIONAL != MEMBERS:
             raise EvidenceError(Code.EVIDENCE_INVALID)
         return _content(members, verified.kid)
     except (KeysError, ValueError, KeyError):
@@ -104,9 +109,13 @@ def verify_receipt(token: str, *, find_key: jws.FindKey) -> ReceiptContent:
 
 
 def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
-    recipients = members["rcp"]
+    recipients, rules = members["rcp"], members.get("rules", {})
     position = members["pos"]
-    if not isinstance(recipients, dict) or not isinstance(position, int):
+    if (
+        not isinstance(recipients, dict)
+        or not isinstance(rules, dict)
+        or not isinstance(position, int)
+    ):
         raise EvidenceError(Code.EVIDENCE_INVALID)
     reason = members.get("reason")
     return ReceiptContent(
@@ -118,6 +127,7 @@ def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
         at=datetime.fromisoformat(_text(members["at"])),
         position=LogPosition(position),
         recipients={parse_desk(desk): parse_kid(kid) for desk, kid in recipients.items()},
+        rules={parse_desk(desk): _text(rule) for desk, rule in rules.items()},
         reason=None if reason is None else RefusalReason(_text(reason)),
         signed_with=signed_with,
     )

@@ -18,7 +18,7 @@ async def post_message(request: web.Request) -> web.Response:
     with gateway.limits.posting(caller.client_id):
         posting = await read_posting(request)
         if dry_run:
-            routed = gateway.exchange.preview(posting, sender)
+            routed = await gateway.exchange.preview(posting, sender)
             return render.json_response(render.preview(routed))
         return await _accept(request, posting, sender)
 

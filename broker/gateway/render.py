@@ -135,8 +135,8 @@ def directory(known: Directory) -> dict[str, Json]:
 def _routes(routes: Iterable[Route]) -> list[Json]:
     return [
         {
-            "country": route.pair.desk.country.value,
-            "compartment": route.pair.desk.compartment.value,
+            "country": route.desk.country.value,
+            "compartment": route.desk.compartment.value,
             "rule": route.rule,
         }
         for route in routes

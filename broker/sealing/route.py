@@ -11,6 +11,7 @@ from typing import Final
 
 from broker.model import Message
 from keys import strict_json
+from keys.charter import NAME, ChannelName
 from keys.errors import KeyFormatError
 from keys.strict_json import JsonObject, JsonValue
 from schemas.vocabulary import Compartment, Country, Kind, Urgency
@@ -30,8 +31,10 @@ class SealRoute:
     agency: str
     countries: tuple[Country, ...] = ()
     compartment: Compartment | None = None
-    channel: str | None = None
+    channel: ChannelName | None = None
     """A channel; then the two before are empty."""
+    own_copy: bool = False
+    """Of a channel: whether the sender's own country asked for a copy."""
     kind: Kind
     version: str
     created: str
@@ -46,7 +49,9 @@ class SealRoute:
             raise KeyFormatError("the route is malformed")
         if self.channel is None:
             _check_countries(self.countries, self.compartment)
-        elif self.countries or self.compartment or not TEXT_PATTERN.fullmatch(self.channel):
+        elif self.countries or self.compartment or not NAME.fullmatch(self.channel):
+            raise KeyFormatError("the route is malformed")
+        if self.own_copy and self.channel is None:
             raise KeyFormatError("the route is malformed")
 
     def to_bytes(self) -> bytes:
@@ -58,6 +63,8 @@ class SealRoute:
         )
         if self.compartment is not None:
             to["compartment"] = self.compartment.value
+        if self.own_copy:
+            to["own_copy"] = True
         return strict_json.write(
             {
                 "id": self.message_id,
@@ -100,6 +107,7 @@ def route_of(message: Message) -> SealRoute:
         countries=message.to.countries,
         compartment=message.to.compartment,
         channel=message.to.channel,
+        own_copy=message.to.own_copy,
         kind=message.kind,
         version=message.version,
         created=message.created_text,
@@ -119,7 +127,8 @@ def _read(members: JsonObject) -> SealRoute:
         agency=_text(sender["agency"]),
         countries=tuple(Country(_text(country)) for country in countries),
         compartment=Compartment(_text(to["compartment"])) if "compartment" in to else None,
-        channel=_text(to["channel"]) if "channel" in to else None,
+        channel=ChannelName(_text(to["channel"])) if "channel" in to else None,
+        own_copy=to.get("own_copy") is True,
         kind=Kind(_text(members["kind"])),
         version=_text(members["version"]),
         created=_text(members["created"]),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from broker.model import Acceptance, DeliveryState, Receipt
+from broker.model import Acceptance, DeliveryState, Evaluation, Facts, Receipt
 from broker.storage import receipts
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.tables import deliveries, messages
@@ -24,6 +24,14 @@ MESSAGES = BulkInsert(
     "content_hash",
     "sealed",
     "signing_key",
+    "compartment",
+    "channel",
+    "handling",
+    "purpose",
+    "evaluation",
+    "roots",
+    "in_reply_to",
+    "review_by",
 )
 DELIVERIES = BulkInsert(
     deliveries,
@@ -53,15 +61,15 @@ class Rows:
         number = receipt.position
         self.messages.append(_message(number, acceptance))
         self.log.append(receipts.log_row(receipt, message=number, delivery=None))
-        for pair in acceptance.pairs:
+        for route in acceptance.routes:
             self.deliveries.append(
                 (
                     transaction.head.next_delivery(),
                     number,
-                    pair.queue,
-                    pair.desk.country.value,
-                    pair.desk.compartment.value,
-                    acceptance.recipient_keys[pair.desk],
+                    route.queue,
+                    route.desk.country.value,
+                    route.desk.compartment.value,
+                    acceptance.recipient_keys[route.desk],
                     DeliveryState.ACCEPTED.value,
                     acceptance.accepted_at,
                     acceptance.expires,
@@ -95,4 +103,26 @@ def _message(number: int, acceptance: Acceptance) -> Values:
         acceptance.content_hash,
         acceptance.sealed,
         acceptance.signing_key,
+        acceptance.compartment.value,
+        acceptance.channel,
+        *_noted(acceptance.facts),
+        " ".join(sorted(acceptance.roots)) or None,
+        *_named(acceptance.facts),
     )
+
+
+def _noted(facts: Facts | None) -> Values:
+    if facts is None:
+        return "", "", None
+    return facts.handling.value, facts.purpose, write_evaluation(facts.evaluation)
+
+
+def _named(facts: Facts | None) -> Values:
+    return (None, None) if facts is None else (facts.in_reply_to, facts.review_by)
+
+
+def write_evaluation(evaluation: Evaluation | None) -> str | None:
+    """Write an evaluation as one text."""
+    if evaluation is None:
+        return None
+    return f"{evaluation.scheme}/{evaluation.source}/{evaluation.information}"

@@ -1,6 +1,6 @@
 """Was this message accepted, and what became of it?"""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hmac import compare_digest
@@ -13,6 +13,7 @@ from broker.model import (
     AgencyRef,
     Event,
     EventKind,
+    KnownMessage,
     MessageId,
     MessageStatus,
     Receipt,
@@ -21,6 +22,7 @@ from broker.ports import DirectoryMoved, IdTaken, Recorded, SignReceipt
 from broker.storage import receipts
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit, Sort
+from broker.storage.known import known_messages
 from broker.storage.message_rows import Rows
 from broker.storage.status import message_status
 from broker.storage.tables import log, messages
@@ -125,6 +127,10 @@ class StoredMessages:
         """See ``MessageLedger.record``."""
         return await self._commits.submit(RECORD, Recording(acceptance=acceptance, sign=sign))
 
+    async def known(self, ids: Collection[MessageId]) -> Mapping[MessageId, Sequence[KnownMessage]]:
+        """See ``MessageLedger.known``."""
+        return await self._database.read(partial(known_messages, ids=ids))
+
     async def status(self, sender: AgencyRef, message_id: MessageId) -> MessageStatus | None:
         """See ``MessageLedger.status``."""
         return await self._database.read(
@@ -151,4 +157,5 @@ def _accepted(acceptance: Acceptance) -> Event:
         sender=acceptance.sender,
         content_hash=acceptance.content_hash,
         recipients=acceptance.recipient_keys,
+        rules={route.desk: route.rule for route in acceptance.routes},
     )

@@ -75,6 +75,20 @@ messages = Table(
     Column("sealed", LargeBinary, nullable=False),
     # The key that signed it; empty where that was not noted yet.
     Column("signing_key", String(40), nullable=False, server_default=text("''")),
+    # What the rules ask of a message that a later one names. Empty where it was not noted yet,
+    # and a rule takes that for the strictest. Nothing here says where anybody comes from.
+    Column("compartment", String(16), nullable=False, server_default=text("''")),
+    Column("channel", String(28)),
+    Column("handling", String(2), nullable=False, server_default=text("''")),
+    Column("purpose", String(32), nullable=False, server_default=text("''")),
+    # ``4x4/A/1``: scheme, source, information.
+    Column("evaluation", String(16)),
+    # Message ids with a space between: where its lineage ends.
+    Column("roots", Text),
+    Column("in_reply_to", String(36)),
+    Column("review_by", Instant),
+    # A tombstone: the content is gone, its hash and its log entries stay.
+    Column("destroyed_at", Instant),
     # The id comes first: a group looks up its ids alone, with one flat IN.
     UniqueConstraint("message_id", "origin_country", "origin_agency"),
 )
@@ -114,6 +128,8 @@ deliveries = Table(
     Column("reason", String(32)),
     Column("desk_token", Text),
     Column("receipt", NUMBER, ForeignKey("log.position")),
+    # The acceptance as this desk may see it, where a charter hides the others (SG-12).
+    Column("desk_receipt", Text),
     UniqueConstraint("message", "desk_country", "compartment"),
 )
 
@@ -202,6 +218,100 @@ notices = Table(
     UniqueConstraint("country", "subject"),
     Index("ix_notices_country", "country", "number"),
 )
+
+# --- what a message asks of its recipients ------------------------------------------
+
+clocks = Table(
+    "clocks",
+    metadata,
+    # The delivery of the request: each recipient has a clock of its own.
+    Column(
+        "delivery",
+        NUMBER,
+        ForeignKey("deliveries.number"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("message", NUMBER, ForeignKey("messages.number"), nullable=False),
+    Column("due", Instant, nullable=False),
+    Column("closed_at", Instant),
+    # The code of the reply that closed it, or was the last to come.
+    Column("outcome", String(32)),
+    Column("reply", NUMBER, ForeignKey("messages.number")),
+    Column("escalated_at", Instant),
+    Index("ix_clocks_message", "message"),
+)
+"""Requests that wait for an answer (SG-13)."""
+
+IS_RUNNING = clocks.c.closed_at.is_(None)
+_partial("ix_clocks_running", clocks.c.due, where=IS_RUNNING)
+
+orders = Table(
+    "orders",
+    metadata,
+    # The delivery of the recall or rectification itself.
+    Column(
+        "delivery",
+        NUMBER,
+        ForeignKey("deliveries.number"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    # The message that is recalled or rectified.
+    Column("subject", NUMBER, ForeignKey("messages.number"), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("answered_at", Instant),
+    Column("disposition", String(16)),
+    Column("reason", String(32)),
+    # The desk's own signature over its answer.
+    Column("token", Text),
+    Index("ix_orders_subject", "subject"),
+)
+"""Recalls and rectifications, open until each desk has answered (SG-07)."""
+
+IS_UNANSWERED = orders.c.answered_at.is_(None)
+_partial("ix_orders_open", orders.c.delivery, where=IS_UNANSWERED)
+
+grants = Table(
+    "grants",
+    metadata,
+    # The message that grants, and the one that may be handed on.
+    Column("message", NUMBER, ForeignKey("messages.number"), primary_key=True),
+    Column("subject", NUMBER, ForeignKey("messages.number"), primary_key=True),
+    # Codes with a space between; empty allows what was asked.
+    Column("countries", Text, nullable=False),
+    Column("purposes", Text, nullable=False),
+    Column("until", Instant),
+    Index("ix_grants_subject", "subject"),
+)
+"""Originators' permissions to hand on (SG-05)."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("message", NUMBER, ForeignKey("messages.number"), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("lifted_at", Instant),
+    Index("ix_holds_message", "message"),
+)
+"""Legal holds: while one runs, a message is not destroyed (SG-08)."""
+
+uses = Table(
+    "uses",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("delivery", NUMBER, ForeignKey("deliveries.number"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("reader", String(64), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("token", Text, nullable=False),
+    Index("ix_uses_delivery", "delivery"),
+)
+"""Who read a message, and for what, by the desk's own word (SG-06)."""
 
 # --- single-use values ----------------------------------------------------------------
 

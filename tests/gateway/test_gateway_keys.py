@@ -132,6 +132,33 @@ def test_receipt_key_is_not_another_key_of_its_name(running: Running) -> None:
     assert signer(running.receipt()) == "GW-receipt-1"
 
 
+def test_receipt_key_is_the_one_of_the_event_when_the_next_began_meanwhile(
+    running: Running,
+) -> None:
+    """An event waits for its place in the log; its receipt must count at the moment it names."""
+    later = NOW + SECOND
+    running.hold(
+        running.kit.service("receipts", KeyUse.RECEIPT_SIGNATURE, "receipt-2", stated=later)
+    )
+    running.now = later
+
+    receipt = running.receipt()
+
+    assert signer(receipt) == "GW-receipt-1"
+    assert running.directory().receipt_counts(running.kit.receipt_key.kid, EVENT.at)
+
+
+def test_receipt_is_not_signed_when_its_key_was_taken_out_meanwhile(running: Running) -> None:
+    """That it counted when the event happened does not help it."""
+    running.now = NOW + SECOND
+    running.acts.append(
+        running.kit.alone(ActKind.SUSPEND, at=running.now, keys=[running.kit.receipt_key.kid])
+    )
+
+    with pytest.raises(KeyUnavailableError):
+        running.receipt()
+
+
 def test_token_key_rotates_and_old_tokens_stay_good(running: Running) -> None:
     """Nobody is logged out by a rotation."""
     old = running.token()

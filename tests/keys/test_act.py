@@ -44,6 +44,13 @@ ABOUT: dict[ActKind, dict[str, object]] = {
     ActKind.OPEN: {"pairs": ROADS},
     ActKind.CLOSE: {"pairs": ROADS},
     ActKind.POLICY: {"policy": POLICY},
+    ActKind.SAFEGUARDS: {"policy": POLICY},
+    ActKind.CHARTER: {"charter": {"channel": "hlsg-mx-gt"}},
+    ActKind.CONSENT: {"of": OTHER},
+    ActKind.LEAVE_CHANNEL: {"channel": "hlsg-mx-gt"},
+    ActKind.SUSPEND_CHANNEL: {"channel": "hlsg-mx-gt"},
+    ActKind.RESUME_CHANNEL: {"channel": "hlsg-mx-gt"},
+    ActKind.CLOSE_CHANNEL: {"channel": "hlsg-mx-gt"},
     ActKind.APPROVE: {"of": OTHER},
     ActKind.CANCEL: {"of": OTHER},
 }

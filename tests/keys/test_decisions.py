@@ -11,7 +11,8 @@ from broker.sandbox.kits import ExchangeKit, Kit
 from keys import act, statement
 from keys.act import ActKind, ActTerms, act_id
 from keys.algorithms import EncryptionAlgorithm
-from keys.decisions import Decision, Decisions, decide
+from keys.decision import Decision
+from keys.decisions import Decisions, decide
 from keys.holder import Holder
 from keys.identifiers import Exchange, KeyId, Owner
 from keys.key import DecryptionKey, KeyUse, SigningKey
@@ -136,7 +137,7 @@ def test_decide_lets_nobody_give_alone(council: Council, kind: ActKind) -> None:
     much_later = council.now + 10_000 * HOUR
     proposed = decisions.by_id[act_id(proposal)]
     assert not proposed.in_force(much_later)
-    assert decisions.pending(much_later) == (proposed,)
+    assert proposed.is_pending(much_later)
     assert decisions.open_pairs(much_later) == frozenset()
     assert decisions.policy(much_later) == STANDARD_KEY_POLICY
 

@@ -7,7 +7,7 @@ from broker.cli.terminal import Record, moment
 from broker.directory import Directory
 from keys import strict_json
 from keys.act import RATIFIED, ActId, ActTerms
-from keys.decisions import Decision
+from keys.decision import Decision
 
 COLUMNS = ("id", "act", "what", "by", "approved_by", "effective_at", "state")
 

@@ -19,9 +19,10 @@ from broker.model import (
     HandOver,
     LogPosition,
     MessageId,
-    Pair,
     QueueName,
     RefusalReason,
+    Route,
+    pair_queue,
 )
 from broker.storage.connect import connect
 from broker.storage.database import Limits, Work
@@ -122,7 +123,10 @@ class Maker:
             accepted_at=NOW,
             content_hash=ContentHash(base64url.encode(sha256(sealed).digest())),
             sealed=sealed,
-            pairs=tuple(Pair(origin=sender.country, desk=desk) for desk in desks),
+            routes=tuple(
+                Route(desk=desk, queue=pair_queue(sender.country, desk), rule="open-pair")
+                for desk in desks
+            ),
             recipient_keys={desk: KeyId(f"{desk.country}-desk-1") for desk in desks},
             signing_key=SIGNING_KEY,
         )
@@ -159,7 +163,7 @@ class Maker:
     ) -> list[HandOver]:
         """Record messages and have them leased for a minute."""
         await self.dispatched(ledger, *acceptances)
-        queues = {pair.queue for acceptance in acceptances for pair in acceptance.pairs}
+        queues = {route.queue for acceptance in acceptances for route in acceptance.routes}
         waiting = await ledger.deliveries.waiting(queues, limit=1000, now=NOW)
         leased = await ledger.deliveries.lease(
             [number for number, _ in waiting],

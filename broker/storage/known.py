@@ -1,0 +1,96 @@
+"""What is known of the messages that a new one names?"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from broker.model import AgencyRef, DeskRef, Evaluation, Grant, KnownMessage, MessageId
+from broker.storage.tables import deliveries, grants, messages
+from broker.storage.transaction import padded
+from keys.charter import ChannelName
+from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
+
+MESSAGES = select(
+    messages.c.number,
+    messages.c.message_id,
+    messages.c.origin_country,
+    messages.c.origin_agency,
+    messages.c.kind,
+    messages.c.handling,
+    messages.c.compartment,
+    messages.c.channel,
+    messages.c.purpose,
+    messages.c.evaluation,
+    messages.c.roots,
+).where(messages.c.message_id.in_(bindparam("ids", expanding=True)))
+DESKS = select(deliveries.c.message, deliveries.c.desk_country, deliveries.c.compartment).where(
+    deliveries.c.message.in_(bindparam("numbers", expanding=True))
+)
+GRANTS = (
+    select(grants, messages.c.message_id)
+    .join(messages, messages.c.number == grants.c.subject)
+    .where(grants.c.subject.in_(bindparam("numbers", expanding=True)))
+)
+
+
+def known_messages(
+    connection: Connection, *, ids: Collection[MessageId]
+) -> Mapping[MessageId, Sequence[KnownMessage]]:
+    """Look up what is known by these ids, of whatever agency."""
+    rows = connection.execute(MESSAGES, {"ids": padded(ids)}).all()
+    if not rows:
+        return {}
+    numbers = {"numbers": padded([row.number for row in rows])}
+    desks: dict[int, set[DeskRef]] = {}
+    for each in connection.execute(DESKS, numbers):
+        desk = DeskRef(
+            country=Country(each.desk_country), compartment=Compartment(each.compartment)
+        )
+        desks.setdefault(each.message, set()).add(desk)
+    granted: dict[int, list[Grant]] = {}
+    for each in connection.execute(GRANTS, numbers):
+        granted.setdefault(each.subject, []).append(_grant(each))
+    found: dict[MessageId, list[KnownMessage]] = {}
+    for row in rows:
+        one = _known(row, frozenset(desks.get(row.number, ())), tuple(granted.get(row.number, ())))
+        found.setdefault(one.id, []).append(one)
+    return found
+
+
+def _known(
+    row: Row[*tuple[object, ...]], desks: frozenset[DeskRef], granted: tuple[Grant, ...]
+) -> KnownMessage:
+    message_id = MessageId(row.message_id)
+    roots = frozenset(MessageId(each) for each in (row.roots or "").split())
+    return KnownMessage(
+        id=message_id,
+        sender=AgencyRef(country=Country(row.origin_country), agency=row.origin_agency),
+        kind=Kind(row.kind),
+        # What was not noted when it came counts as the strictest.
+        handling=HandlingCode(row.handling or HandlingCode.H3),
+        compartment=Compartment(row.compartment or next(desk.compartment for desk in desks)),
+        channel=None if row.channel is None else ChannelName(row.channel),
+        purpose=row.purpose,
+        evaluation=_evaluation(row.evaluation),
+        roots=roots or frozenset({message_id}),
+        desks=desks,
+        grants=granted,
+    )
+
+
+def _grant(row: Row[*tuple[object, ...]]) -> Grant:
+    until: datetime | None = row.until
+    return Grant(
+        of=frozenset({MessageId(row.message_id)}),
+        to_countries=frozenset(Country(each) for each in row.countries.split()),
+        purposes=frozenset(row.purposes.split()),
+        until=until,
+    )
+
+
+def _evaluation(text: str | None) -> Evaluation | None:
+    if text is None:
+        return None
+    scheme, source, information = text.split("/")
+    return Evaluation(scheme=scheme, source=source, information=information)
