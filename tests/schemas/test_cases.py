@@ -185,6 +185,11 @@ def test_reply_answers_a_case_when_it_names_one() -> None:
         assert answered <= asked
 
 
+def test_case_derives_from_nothing_unknown_when_it_is_sent_alone() -> None:
+    """No case names a lineage, which an exchange that lacks those messages would refuse."""
+    assert [case.name for case in CASES if "lineage" in case.message] == []
+
+
 def test_agencies_are_few_when_a_country_has_several() -> None:
     """A country has one agency of a function at most, and one police force or prosecution."""
     functions = Counter(
