@@ -86,9 +86,11 @@ def test_case_points_to_its_own_members_when_accounts_differ(case: Case) -> None
 
 
 def test_cases_are_enough_when_counted() -> None:
-    """Thirty at least, of every kind, in Spanish and in English."""
+    """Thirty at least, of every kind that tells of one, in Spanish and in English."""
+    about_a_message = {Kind.RECALL, Kind.RECTIFICATION}
+
     assert len(CASES) >= 30
-    assert {case.message["kind"] for case in CASES} == set(Kind)
+    assert {case.message["kind"] for case in CASES} == set(Kind) - about_a_message
     assert {"es", "en"} <= {case.message["language"] for case in CASES}
 
 
