@@ -20,7 +20,7 @@ from schemas.vocabulary import Kind
 BASE: Final = "https://schemas.enlace.example/"
 """Every ``$id`` begins so; the rest, ``route-report/1.0``, names the schema."""
 
-ENVELOPE: Final = "envelope/1.0"
+ENVELOPE: Final = "envelope/1.1"
 """The envelope that messages of today carry."""
 
 COLLECTED_AT_MOST: Final = 1_000
@@ -77,7 +77,8 @@ class SchemaSet:
                 for path, data in content.items()
                 if not path.startswith("code_lists/")
             },
-            code_lists={each.name: each for each in lists},
+            # Of several versions of a list the newest comes last, and stays.
+            code_lists={each.name: each for each in sorted(lists, key=_age)},
         )
 
     def knows(self, kind: str, version: str) -> bool:
@@ -87,7 +88,7 @@ class SchemaSet:
     def versions(self, kind: str) -> tuple[str, ...]:
         """The published versions of a kind, oldest first; empty for an unknown kind."""
         found = (version for known, version in self._messages if known == kind)
-        return tuple(sorted(found, key=lambda version: [int(part) for part in version.split(".")]))
+        return tuple(sorted(found, key=_numbers))
 
     def violations(
         self, document: object, *, kind: str, version: str, limit: int = 50
@@ -117,8 +118,17 @@ class SchemaSet:
         return self._documents
 
     def code_lists(self) -> Mapping[str, CodeList]:
-        """The code lists by name."""
+        """The code lists by name, of several versions the newest."""
         return self._code_lists
+
+
+def _age(code_list: CodeList) -> list[int]:
+    return _numbers(code_list.version)
+
+
+def _numbers(version: str) -> list[int]:
+    """Sort versions by number: 1.9 before 1.10."""
+    return [int(part) for part in version.split(".")]
 
 
 def _message(kind: str, version: str) -> dict[str, Any]:

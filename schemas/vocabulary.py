@@ -58,6 +58,8 @@ class Kind(StrEnum):
     OPERATION_RESULT = "operation-result"
     INFORMATION_REQUEST = "information-request"
     REPLY = "reply"
+    RECALL = "recall"
+    RECTIFICATION = "rectification"
 
 
 class HandlingCode(StrEnum):

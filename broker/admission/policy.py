@@ -60,6 +60,9 @@ STANDARD_POLICY: Final = Policy(
             Kind.OPERATION_RESULT: _CRIME,
             Kind.INFORMATION_REQUEST: _ALL,
             Kind.REPLY: _ALL,
+            # They follow the message that they concern, wherever it went (SG-07).
+            Kind.RECALL: _ALL,
+            Kind.RECTIFICATION: _ALL,
         }
     ),
 )

@@ -24,6 +24,18 @@ def test_policy_keeps_referrals_inside_protection(
     assert not STANDARD_POLICY.allows(function, Kind.PROTECTION_REFERRAL, compartment)
 
 
+@pytest.mark.parametrize("kind", [Kind.RECALL, Kind.RECTIFICATION])
+def test_policy_lets_an_agency_take_back_whatever_it_may_send(kind: Kind) -> None:
+    """No message goes where its recall or rectification could not follow (SG-07)."""
+    sendable = {
+        (function, compartment)
+        for function, any_kind, compartment in EVERYTHING
+        if STANDARD_POLICY.allows(function, any_kind, compartment)
+    }
+
+    assert all(STANDARD_POLICY.allows(function, kind, at) for function, at in sendable)
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_policy_lets_civil_society_write_to_protection_only(kind: Kind) -> None:
     """Shelters are no informants (SG-02)."""

@@ -86,6 +86,22 @@ def test_violations_finds_none_when_a_real_case_is_written(
             resolved(case.message, pointer)
 
 
+@pytest.mark.parametrize("kind", [Kind.RECALL, Kind.RECTIFICATION])
+def test_example_follows_its_message_when_it_takes_back_or_corrects(kind: Kind) -> None:
+    """It comes from the sender, goes the same way, later, and points at what is there."""
+    by_id = {each.message["id"]: each.message for name in KINDS for each in accepted(name)}
+
+    for example in (each.message for each in accepted(kind)):
+        body, concerned = example["body"], by_id[example["body"]["of"]]
+        way = {name: value for name, value in example["to"].items() if name != "own_copy"}
+        assert example["from"] == concerned["from"]
+        assert way == concerned["to"]
+        assert example["created"] > concerned["created"]
+        assert body.get("replaced_by") not in {body["of"], example["id"]}
+        for correction in body.get("corrections", []):
+            resolved(concerned, correction["pointer"])
+
+
 def _references(node: object, member: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(node, dict):
         for key, value in node.items():

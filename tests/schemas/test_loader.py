@@ -32,6 +32,14 @@ def test_load_knows_every_kind_when_the_vocabulary_names_it(schema_set: SchemaSe
     assert not schema_set.knows("route-report", "9.9")
 
 
+def test_load_shows_the_newest_list_when_it_has_several_versions(schema_set: SchemaSet) -> None:
+    """Who looks up a code finds those of today."""
+    kinds = schema_set.code_lists()["kind"]
+
+    assert kinds.version == "1.1"
+    assert {each.code for each in kinds.codes} == set(Kind)
+
+
 def test_violations_raises_when_the_kind_is_unknown(schema_set: SchemaSet) -> None:
     """Nothing is promised about a kind that was never published."""
     with pytest.raises(KeyError):

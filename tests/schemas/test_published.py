@@ -1,9 +1,11 @@
 """Are the published files whole, unchanged and in agreement with each other?"""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import jsonschema_rs
@@ -11,11 +13,16 @@ import orjson
 import pytest
 
 from schemas import vocabulary
+from schemas.examples import patched
 from schemas.loader import BASE, SchemaSet
 
 PACKAGE = files("schemas")
 PUBLISHED: dict[str, str] = orjson.loads(PACKAGE.joinpath("published.json").read_bytes())
 DOCUMENTS = sorted(path for path in PUBLISHED if not path.startswith("code_lists/"))
+LISTS = sorted(path for path in PUBLISHED if path.startswith("code_lists/"))
+CODES = ("codes/1.0.json", "codes/1.1.json")
+"""Oldest first; what is said of all codes is said of the last."""
+REFERENCE = re.compile(r"(?:\.\./(?:common/1\.0|codes/1\.[01]))?#/\$defs/[a-z0-9_]+")
 NAMED = {
     "member_country": vocabulary.Country,
     "compartment": vocabulary.Compartment,
@@ -30,6 +37,10 @@ NAMED = {
 def _read(path: str) -> dict[str, Any]:
     data: dict[str, Any] = orjson.loads(PACKAGE.joinpath(path).read_bytes())
     return data
+
+
+def _enumerations(path: str) -> dict[str, list[str]]:
+    return {name: schema["enum"] for name, schema in _read(path)["$defs"].items()}
 
 
 def _subschemas(node: object, trail: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -81,7 +92,7 @@ def test_schema_is_closed_when_it_describes_an_object(path: str) -> None:
     open_ended = []
     for trail, node in _subschemas(_read(path)):
         match node.get("type"):
-            case "object" if trail != "/properties/body" or path != "envelope/1.0.json":
+            case "object" if trail != "/properties/body" or not path.startswith("envelope/"):
                 closed = node.get("additionalProperties") is False
             case "array":
                 closed = "maxItems" in node
@@ -102,10 +113,7 @@ def test_reference_stays_in_the_package_when_it_is_followed(path: str) -> None:
     """A reference is local, or names a version of common or codes."""
     references = {node["$ref"] for _, node in _subschemas(_read(path)) if "$ref" in node}
 
-    assert all(
-        reference.startswith(("#/$defs/", "../common/1.0#/$defs/", "../codes/1.0#/$defs/"))
-        for reference in references
-    )
+    assert [each for each in references if not REFERENCE.fullmatch(each)] == []
 
 
 def test_common_types_do_not_contain_themselves_when_unfolded() -> None:
@@ -129,9 +137,7 @@ def test_common_types_do_not_contain_themselves_when_unfolded() -> None:
 
 def test_codes_equal_the_code_lists_when_compared(schema_set: SchemaSet) -> None:
     """The enumerations that validate are the lists that people read."""
-    enumerations = {
-        name: schema["enum"] for name, schema in _read("codes/1.0.json")["$defs"].items()
-    }
+    enumerations = _enumerations(CODES[-1])
 
     actual = {
         name: [each.code for each in code_list.codes]
@@ -139,6 +145,42 @@ def test_codes_equal_the_code_lists_when_compared(schema_set: SchemaSet) -> None
     }
 
     assert actual == enumerations
+
+
+def test_codes_keep_every_code_when_a_version_follows() -> None:
+    """A newer version has the lists and codes of the older, in their order, and more."""
+    published = tuple(path for path in DOCUMENTS if path.startswith("codes/"))
+
+    assert published == CODES
+    for older, newer in pairwise(map(_enumerations, CODES)):
+        assert older.keys() <= newer.keys()
+        assert older != newer
+        assert all(newer[name][: len(codes)] == codes for name, codes in older.items())
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_code_list_is_called_after_its_version_when_it_is_published(path: str) -> None:
+    """The first version bears the name alone, a later one its number, too."""
+    code_list = _read(path)
+    suffix = "" if code_list["version"] == "1.0" else f"-{code_list['version']}"
+
+    assert path == f"code_lists/{code_list['name']}{suffix}.json"
+
+
+def test_envelope_accepts_what_it_accepted_when_its_version_is_the_next() -> None:
+    """Version 1.1 differs from 1.0 in the kinds, which are more, and in the copy asked for."""
+    own_copy = {
+        "type": "boolean",
+        "description": "Whether the sender's own country asks for its copy of a channel's message.",
+    }
+    new = [
+        {"op": "replace", "path": "/$id", "value": BASE + "envelope/1.1"},
+        {"op": "replace", "path": "/properties/kind/$ref", "value": "../codes/1.1#/$defs/kind"},
+        {"op": "add", "path": "/properties/to/properties/own_copy", "value": own_copy},
+        {"op": "add", "path": "/properties/to/else/properties", "value": {"own_copy": False}},
+    ]
+
+    assert _read("envelope/1.1.json") == patched(_read("envelope/1.0.json"), new)
 
 
 @pytest.mark.parametrize(("name", "values"), list(NAMED.items()))
@@ -156,7 +198,7 @@ def test_code_lists_are_complete_when_read_in_three_languages(schema_set: Schema
     languages = {language.value for language in vocabulary.Language}
     lists = schema_set.code_lists()
 
-    assert all(each.source and each.valid_from and each.version == "1.0" for each in lists.values())
+    assert all(each.source and each.valid_from for each in lists.values())
     assert all(set(each.title) == languages for each in lists.values())
     for code_list in lists.values():
         codes = [each.code for each in code_list.codes]

@@ -254,7 +254,7 @@ def test_route_refuses_what_it_cannot_say_plainly(
         (b'"agency":"fge"', b'"agency":"fge","x":1'),
         (b'"country":"MX"', b'"country":"FR"'),
         (b'["GT","HN"]', b'"GT"'),
-        (b'"route-report"', b'"recall"'),
+        (b'"route-report"', b'"gossip"'),
         (b'{"agency":"fge","country":"MX"}', b'"MX"'),
         (b'"urgency":"priority",', b""),
         (b'{"created"', b'{"urgency":"flash","created"'),
