@@ -13,6 +13,7 @@ from typing import Final
 from keys.act import ActKind, ActReason, ActTerms, act_id
 from keys.act import sign as sign_act
 from keys.algorithms import SignatureAlgorithm
+from keys.charter import ChannelName, Charter
 from keys.holder import Holder
 from keys.identifiers import Exchange, KeyId, Owner
 from keys.key import EncryptionKey, KeyUse, SigningKey, VerificationKey
@@ -110,6 +111,7 @@ class Kit:
         keys: Iterable[KeyId] = (),
         pairs: Iterable[str] = (),
         policy: JsonObject | None = None,
+        channel: ChannelName | None = None,
         at: tuple[datetime, datetime] | None = None,
     ) -> tuple[str, str]:
         """Propose as the first administrator, approve as the second."""
@@ -123,6 +125,7 @@ class Kit:
                 keys=tuple(keys),
                 pairs=tuple(pairs),
                 policy=policy,
+                channel=channel,
             ),
             self.administrators[first],
         )
@@ -135,6 +138,20 @@ class Kit:
         )
         return sign_act(terms, self.administrators[by])
 
+    def propose(self, charter: Charter, *, by: str = ADMINISTRATORS[0], at: datetime) -> str:
+        """Propose a charter, as an administrator of a convener."""
+        terms = ActTerms(
+            kind=ActKind.CHARTER, by=self.administrator(by), at=at, charter=charter.to_json()
+        )
+        return sign_act(terms, self.administrators[by])
+
+    def consent(self, proposal: str, *, by: str = ADMINISTRATORS[1], at: datetime) -> str:
+        """Consent to a charter for this country."""
+        terms = ActTerms(
+            kind=ActKind.CONSENT, by=self.administrator(by), at=at, of=act_id(proposal)
+        )
+        return sign_act(terms, self.administrators[by])
+
     def alone(
         self,
         kind: ActKind,
@@ -143,6 +160,7 @@ class Kit:
         by: str = ADMINISTRATORS[0],
         keys: Iterable[KeyId] = (),
         pairs: Iterable[str] = (),
+        channel: ChannelName | None = None,
         since: datetime | None = None,
     ) -> str:
         """Do what one person may do."""
@@ -153,6 +171,7 @@ class Kit:
             reason=ActReason.SUSPECTED,
             keys=tuple(keys),
             pairs=tuple(pairs),
+            channel=channel,
             since=since,
         )
         return sign_act(terms, self.administrators[by])

@@ -29,6 +29,7 @@ from broker.settings import Mode, Settings, load_settings
 from broker.storage.ledger import open_ledger
 from broker.storage.migrate import upgrade
 from keys.act import ActKind
+from keys.charter import Charter
 from keys.custody.bundle import KeyBundle, write_bundle
 from keys.custody.envelope import RECOMMENDED, KdfCost
 from keys.key import SigningKey
@@ -47,9 +48,15 @@ class Plan:
     """Each with its function and its name."""
     desks: frozenset[DeskRef]
     pairs: frozenset[Pair]
+    channels: tuple[Charter, ...] = ()
+    """Channels that all their members have consented to."""
 
     @classmethod
-    def everybody(cls, agencies: Mapping[AgencyRef, tuple[AgencyFunction, str]]) -> "Plan":
+    def everybody(
+        cls,
+        agencies: Mapping[AgencyRef, tuple[AgencyFunction, str]],
+        channels: tuple[Charter, ...] = (),
+    ) -> "Plan":
         """All eleven countries with a desk in every compartment, and every pair open."""
         desks = frozenset(
             DeskRef(country=country, compartment=compartment)
@@ -62,7 +69,7 @@ class Plan:
             for desk in desks
             if origin is not desk.country
         )
-        return cls(agencies=agencies, desks=desks, pairs=pairs)
+        return cls(agencies=agencies, desks=desks, pairs=pairs, channels=channels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +256,17 @@ async def _state_all(store: DirectoryStore, world: World, plan: Plan) -> None:
     await store.add_statements(statements, at=now - STATED)
     await store.add_statements([proposal for proposal, _ in decided], at=now - PROPOSED)
     await store.add_statements([approval for _, approval in decided], at=now - APPROVED)
+    proposals = [
+        (charter, world.kits[min(charter.conveners)].propose(charter, at=now - PROPOSED))
+        for charter in plan.channels
+    ]
+    await store.add_statements([proposal for _, proposal in proposals], at=now - PROPOSED)
+    consents = [
+        world.kits[country].consent(proposal, at=now - APPROVED)
+        for charter, proposal in proposals
+        for country in sorted(charter.members)
+    ]
+    await store.add_statements(consents, at=now - APPROVED)
 
 
 def _write_private(path: Path, data: bytes) -> None:
