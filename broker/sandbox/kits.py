@@ -152,7 +152,7 @@ class Kit:
         )
         return sign_act(terms, self.administrators[by])
 
-    def alone(
+    def alone(  # noqa: PLR0913 - what one may do alone is about one of these
         self,
         kind: ActKind,
         *,

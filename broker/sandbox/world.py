@@ -253,20 +253,20 @@ async def _state_all(store: DirectoryStore, world: World, plan: Plan) -> None:
         queues = [pair.queue for pair in sorted(plan.pairs)]
         decided.append(world.exchange.decide(ActKind.OPEN, pairs=queues))
     statements = [token for kit in kits for token in kit.statements]
-    await store.add_statements(statements, at=now - STATED)
-    await store.add_statements([proposal for proposal, _ in decided], at=now - PROPOSED)
-    await store.add_statements([approval for _, approval in decided], at=now - APPROVED)
-    proposals = [
+    charters = [
         (charter, world.kits[min(charter.conveners)].propose(charter, at=now - PROPOSED))
         for charter in plan.channels
     ]
-    await store.add_statements([proposal for _, proposal in proposals], at=now - PROPOSED)
     consents = [
         world.kits[country].consent(proposal, at=now - APPROVED)
-        for charter, proposal in proposals
+        for charter, proposal in charters
         for country in sorted(charter.members)
     ]
-    await store.add_statements(consents, at=now - APPROVED)
+    proposals = [proposal for proposal, _ in decided] + [proposal for _, proposal in charters]
+    approvals = [approval for _, approval in decided] + consents
+    await store.add_statements(statements, at=now - STATED)
+    await store.add_statements(proposals, at=now - PROPOSED)
+    await store.add_statements(approvals, at=now - APPROVED)
 
 
 def _write_private(path: Path, data: bytes) -> None:
