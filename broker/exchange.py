@@ -6,15 +6,18 @@ The relay (``relay.py``) and the hand-over to desks (``hand_over.py``) go on fro
 
 import hashlib
 import hmac
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from broker.admission.authorise import Circumstances, authorise
+from broker.admission.authorise import authorise
+from broker.admission.circumstances import Circumstances
+from broker.admission.decided import policy_in_force
 from broker.admission.facts import named_messages
 from broker.admission.message_signature import verify_message_signature
-from broker.admission.policy import policy_in_force
 from broker.admission.recipients import OPEN_PAIR
+from broker.admission.rules.lineage import unknown_roots
 from broker.admission.validate import validate
 from broker.directory import Directory
 from broker.directory_watch import DirectoryWatch
@@ -29,6 +32,7 @@ from broker.model import (
     Acceptance,
     AgencyRef,
     ContentHash,
+    KnownMessage,
     MessageId,
     MessageStatus,
     Posting,
@@ -155,15 +159,23 @@ class Exchange:
         )
 
     async def _admit(self, signed: SignedPosting, now: datetime) -> RoutedMessage:
-        message = validate(signed, self.schemas, now=now)
-        named = named_messages(message.facts)
-        # Most messages name no other, and ask nothing of the ledger here.
-        known = await self.ledger.known(named) if named else {}
         directory = self._current
-        circumstances = Circumstances(
-            directory=directory, policy=policy_in_force(directory), known=known, now=now
-        )
+        policy = policy_in_force(directory)
+        message = validate(signed, self.schemas, now=now, words=policy.words)
+        known = await self._known(named_messages(message.facts))
+        circumstances = Circumstances(directory=directory, policy=policy, known=known, now=now)
         return authorise(message, circumstances)
+
+    async def _known(
+        self, named: Collection[MessageId]
+    ) -> Mapping[MessageId, Sequence[KnownMessage]]:
+        """Look up the messages that one names, and those where their lineage ends."""
+        # Most messages name no other, and ask nothing of the ledger here.
+        if not named:
+            return {}
+        known = await self.ledger.known(named)
+        roots = unknown_roots(known)
+        return {**known, **await self.ledger.known(roots)} if roots else known
 
     def _seal(self, routed: RoutedMessage, now: datetime) -> SealedMessage:
         message = routed.message

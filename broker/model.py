@@ -113,6 +113,8 @@ class SignedPosting:
     sender: AgencyRef
     signed_with: KeyId
     claims: "SignatureClaims"
+    second_signed_with: KeyId | None = None
+    """The key of a second officer of the same agency, where one has signed too (SG-03)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,8 @@ class Message:
     handling: HandlingCode
     facts: "Facts"
     """What the rules need to know of what it says."""
+    second_signed_with: KeyId | None = None
+    """See ``SignedPosting.second_signed_with``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +201,10 @@ class Facts:
     """Whether a child could be found by a field (SG-04)."""
     needs_second_officer: bool = False
     """Whether a migrant is said to have acted as guide or driver (SG-03)."""
+    criminalises: bool = False
+    """Whether being smuggled is made a suspicion, or acting as guide one without a basis."""
+    addressed_to: AgencyRef | None = None
+    """Of a referral: the agency whose service is asked for (SG-02)."""
     has_narrative: bool = False
     """Whether a protection body tells what happened in words (SG-10)."""
 

@@ -1,30 +1,10 @@
 """May this message go where it wants, and which desks is that?"""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final
-
-from broker.admission.policy import Policy
-from broker.admission.recipients import Destination, destination_of, refusal
-from broker.directory import Directory
-from broker.errors import Code
-from broker.model import KnownMessage, Message, MessageId, RoutedMessage
-from schemas.vocabulary import Compartment
-
-COMPARTMENTS: Final = "SG-02"
-FIREWALL: Final = "SG-01"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
-    """All that a decision depends on beside the message itself."""
-
-    directory: Directory
-    policy: Policy
-    now: datetime
-    known: Mapping[MessageId, Sequence[KnownMessage]] = field(default_factory=dict)
-    """What is known of the messages that this one names."""
+from broker.admission.circumstances import Circumstances
+from broker.admission.recipients import destination_of
+from broker.admission.rules.lineage import roots_of
+from broker.admission.rules.table import RULES
+from broker.model import Message, RoutedMessage
 
 
 def authorise(message: Message, circumstances: Circumstances) -> RoutedMessage:
@@ -38,32 +18,11 @@ def authorise(message: Message, circumstances: Circumstances) -> RoutedMessage:
             charter, or a rule denies it; ``rule`` names that one.
     """
     destination = destination_of(message, circumstances.directory, circumstances.now)
-    _check_compartment(message, destination, circumstances)
-    _check_firewall(message, destination)
+    for rule in RULES:
+        rule.check(message, destination, circumstances)
     return RoutedMessage(
-        message=message, compartment=destination.compartment, deliveries=destination.routes
+        message=message,
+        compartment=destination.compartment,
+        roots=roots_of(message, circumstances),
+        deliveries=destination.routes,
     )
-
-
-def _check_compartment(
-    message: Message, destination: Destination, circumstances: Circumstances
-) -> None:
-    agency = circumstances.directory.agency(message.sender)
-    # An agency that left between its token and its message is no agency any more.
-    if agency is None or not circumstances.policy.allows(
-        agency.function, message.kind, destination.compartment
-    ):
-        raise refusal(Code.COMPARTMENT_DENIED, "/to/compartment", rule=COMPARTMENTS)
-
-
-def _check_firewall(message: Message, destination: Destination) -> None:
-    is_protection = destination.compartment is Compartment.PROTECTION
-    fled = message.facts.all_origins if is_protection else message.facts.marked_origins
-    for index, route in enumerate(destination.routes):
-        if route.desk.country in fled:
-            raise refusal(Code.PROTECTION_DENIED, pointer_to(message, index), rule=FIREWALL)
-
-
-def pointer_to(message: Message, index: int) -> str:
-    """Where does the message name this recipient?"""
-    return "/to/channel" if message.to.channel is not None else f"/to/countries/{index}"

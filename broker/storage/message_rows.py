@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from broker.model import Acceptance, DeliveryState, Evaluation, Facts, Receipt
 from broker.storage import receipts
 from broker.storage.bulk import BulkInsert, Values
-from broker.storage.tables import deliveries, messages
+from broker.storage.granting import Granting, grant_rows
+from broker.storage.tables import deliveries, grants, messages
 from broker.storage.transaction import Transaction
 
 MESSAGES = BulkInsert(
@@ -46,6 +47,7 @@ DELIVERIES = BulkInsert(
     "expires",
     "attempts",
 )
+GRANTS = BulkInsert(grants, "message", "subject", "countries", "purposes", "until")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,12 +57,15 @@ class Rows:
     messages: list[Values] = field(default_factory=list)
     log: list[Values] = field(default_factory=list)
     deliveries: list[Values] = field(default_factory=list)
+    granting: list[Granting] = field(default_factory=list)
 
     def add(self, transaction: Transaction, acceptance: Acceptance, receipt: Receipt) -> None:
         """Add a message, its acceptance and a delivery for each recipient."""
         number = receipt.position
         self.messages.append(_message(number, acceptance))
         self.log.append(receipts.log_row(receipt, message=number, delivery=None))
+        if acceptance.facts is not None and acceptance.facts.grant is not None:
+            self.granting.append(Granting(number=number, acceptance=acceptance))
         for route in acceptance.routes:
             self.deliveries.append(
                 (
@@ -80,11 +85,13 @@ class Rows:
     def insert(self, transaction: Transaction) -> None:
         """Write the tables, in this order, since each refers to the one before.
 
-        A crash in between, or before the commit, loses all three: no sender has a receipt.
+        A crash in between, or before the commit, loses all of them: no sender has a receipt.
         """
         MESSAGES.execute(transaction.connection, self.messages)
         receipts.LOG.execute(transaction.connection, self.log)
         DELIVERIES.execute(transaction.connection, self.deliveries)
+        for each in self.granting:
+            GRANTS.execute(transaction.connection, grant_rows(transaction.connection, each))
 
 
 def _message(number: int, acceptance: Acceptance) -> Values:
