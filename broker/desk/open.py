@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from broker.admission.circumstances import Circumstances
+from broker.admission.decided import policy_of
 from broker.admission.message_signature import verify_message_signature
+from broker.admission.policy import Policy
 from broker.admission.validate import validate
 from broker.desk.failures import DeskError
+from broker.desk.judge import judge
 from broker.desk.own_fault import find_own_fault
 from broker.desk.wire import ReceivedHandOver
 from broker.directory import Directory
@@ -116,7 +120,7 @@ def open_hand_over(
 
     Raises:
         OpeningError: Steps 1 and 3 ``cannot-open``, 2 ``receipt-not-valid``, 5
-            ``signature-not-valid``, 4 and 6 ``content-not-valid``.
+            ``signature-not-valid``, 4 and 6 to 8 ``content-not-valid``.
         NotReadyError: It did not open, but may once something here is mended. It must not
             be answered.
 
@@ -156,6 +160,8 @@ def _open(
     message = _check_content(signed, receipt, trust)
     # (7) The body says what the route says: what the gateway routed by is what was signed.
     _check_same_route(message, unsealed.route)
+    # (8) The safeguards let this content come to this desk, by the policy of that moment.
+    _check_rules(message, hand_over, desk, trust, receipt)
     return OpenedMessage(
         hand_over=hand_over,
         message=message,
@@ -255,7 +261,8 @@ def _check_signature(
 
 def _check_content(signed: SignedPosting, receipt: ReceiptContent, trust: Trust) -> Message:
     try:
-        return validate(signed, trust.schemas, now=receipt.at)
+        words = _policy_at(receipt.at, trust).words
+        return validate(signed, trust.schemas, now=receipt.at, words=words)
     except SignatureError as error:
         raise _returned(RefusalReason.SIGNATURE_NOT_VALID, error) from None
     except (DocumentError, PermissionDeniedError) as error:
@@ -265,6 +272,28 @@ def _check_content(signed: SignedPosting, receipt: ReceiptContent, trust: Trust)
 def _check_same_route(message: Message, route: SealRoute) -> None:
     if route_of(message) != route:
         raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step="route-of-body")
+
+
+def _check_rules(
+    message: Message,
+    hand_over: ReceivedHandOver,
+    desk: DeskRef,
+    trust: Trust,
+    receipt: ReceiptContent,
+) -> None:
+    circumstances = Circumstances(
+        directory=trust.directory, policy=_policy_at(receipt.at, trust), now=receipt.at
+    )
+    try:
+        judge(message, desk, hand_over.queue, circumstances)
+    except PermissionDeniedError as error:
+        # The operator reads which safeguard it was; the sender reads that the content is at fault.
+        step = error.rule or error.code.value
+        raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step=step) from None
+
+
+def _policy_at(at: datetime, trust: Trust) -> Policy:
+    return policy_of(trust.directory.decisions.safeguards(at))
 
 
 def _returned(reason: RefusalReason, error: BrokerError) -> OpeningError:
