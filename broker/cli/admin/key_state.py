@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from broker.cli.terminal import Record, moment
-from broker.directory import RECEIPTS, TOKENS, Directory
+from broker.directory import Directory
 from broker.key_ports import Pickup
 from broker.model import Pair
 from broker.storage.ledger import Ledger
 from keys.forecast import Due, Outage
-from keys.holder import Holder, HolderKind
+from keys.holder import HolderKind
 from keys.identifiers import Exchange, KeyId, Owner
-from keys.key import KeyUse
-from keys.ring import InFlight, KeyRing, KeyState, Purpose, RingEntry, step
+from keys.ring import InFlight, KeyRing, KeyState, RingEntry, step
 from keys.root import Root
 
 
@@ -75,21 +74,6 @@ def key_rows(found: KeySurvey) -> Iterator[Record]:
             "last_use": moment(last_use) if last_use is not None else None,
             "behind": [*_behind(found, entry)],
         }
-
-
-def purposes(directory: Directory) -> Iterator[Purpose]:
-    """Who should always have a key, and for what? All that take part, and the exchange."""
-    yield RECEIPTS, KeyUse.RECEIPT_SIGNATURE
-    yield TOKENS, KeyUse.TOKEN_SIGNATURE
-    record = directory.record
-    for agency in record.agencies:
-        yield Holder.agency(agency.ref.country, agency.ref.agency), KeyUse.MESSAGE_SIGNATURE
-    for desk in sorted(record.desks):
-        yield Holder.desk(desk.country, desk.compartment), KeyUse.DESK_ENCRYPTION
-        yield Holder.desk(desk.country, desk.compartment), KeyUse.DESK_SIGNATURE
-    for client in record.clients:
-        holder = Holder.client(client.subject.country, client.client_id)
-        yield holder, KeyUse.CLIENT_AUTHENTICATION
 
 
 def outage_row(outage: Outage, directory: Directory) -> Record:
