@@ -19,6 +19,7 @@ from schemas.vocabulary import Country
 VERSION = select(heads.c.directory)
 DOCUMENTS = select(statements.c.token, statements.c.recorded_at).order_by(statements.c.number)
 NOW = select(func.current_timestamp(type_=DateTime(timezone=True)))
+VERSIONS = select(statements.c.token, statements.c.version).where(statements.c.version.is_not(None))
 LAST_STATEMENT = select(func.coalesce(func.max(statements.c.number), 0))
 Values: TypeAlias = Mapping[str, str | None]
 Change: TypeAlias = Callable[[Transaction], bool]
@@ -71,6 +72,10 @@ class StoredDirectory:
         """See ``DirectoryStore.add_statements``."""
         await self._submit(_add_statements(tokens, at))
 
+    async def versions(self) -> Mapping[str, int]:
+        """See ``DirectoryStore.versions``."""
+        return await self._database.read(_versions)
+
     async def now(self) -> datetime:
         """See ``DirectoryStore.now``."""
         return await self._database.read(_now)
@@ -105,9 +110,16 @@ def _add_statements(tokens: Sequence[str], at: datetime) -> Change:
         known = select(statements.c.digest).where(statements.c.digest.in_(digests))
         there = {bytes(digest) for digest in connection.execute(known).scalars()}
         last = connection.execute(LAST_STATEMENT).scalar_one()
+        version = transaction.head.directory + 1
         new = [(digest, token) for digest, token in digests.items() if digest not in there]
         rows = [
-            {"number": number, "digest": digest, "token": token, "recorded_at": at}
+            {
+                "number": number,
+                "digest": digest,
+                "token": token,
+                "recorded_at": at,
+                "version": version,
+            }
             for number, (digest, token) in enumerate(new, start=last + 1)
         ]
         if rows:
@@ -120,6 +132,10 @@ def _add_statements(tokens: Sequence[str], at: datetime) -> Change:
 def _version(connection: Connection) -> int:
     version: int = connection.execute(VERSION).scalar_one()
     return version
+
+
+def _versions(connection: Connection) -> Mapping[str, int]:
+    return {row.token: row.version for row in connection.execute(VERSIONS)}
 
 
 def _now(connection: Connection) -> datetime:

@@ -109,6 +109,16 @@ async def test_add_statements_is_one_version_when_there_are_many(ledger: Ledger)
     assert await ledger.directory.version() == 1
 
 
+async def test_versions_tell_with_which_one_each_document_came(ledger: Ledger) -> None:
+    """What comes together has one version; other changes lie between."""
+    await ledger.directory.add_statements(["c", "a"], at=NOW)
+    await ledger.directory.add_country(Country.MEXICO)
+    await ledger.directory.add_statements(["a", "b"], at=NOW)
+
+    assert await ledger.directory.versions() == {"c": 1, "a": 1, "b": 3}
+    assert await ledger.directory.version() == 3
+
+
 async def test_now_is_the_time_of_the_ledgers_machine(ledger: Ledger) -> None:
     """Whoever writes a moment can ask whether its own clock is right."""
     told = await ledger.directory.now()
