@@ -1,10 +1,10 @@
-"""Step 3: with which version of the directory each signed document came."""
+"""Step 4: with which version of the directory each signed document came."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
