@@ -1,0 +1,171 @@
+"""What does one message of a country count? Its groups, actions and seizures, by what they are.
+
+Items that are ``part_of`` another of the same thing are in its number already, and are not
+added to it; that the parts add up is never asked. Items beside each other are counted apart.
+Not read are rates, statistics, shares by nationality, and the people inside an action, who
+stand among the groups as well.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Self
+
+from broker.model import AgencyRef, MessageId
+from broker.regional.claims import PLAIN, Claim, Unit, add, read, reconcile, unique, unspoken
+from schemas.vocabulary import Country
+
+SECTIONS: Final = ("groups", "actions", "seizures")
+OTHER: Final = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Thing:
+    """What is counted. Numbers are compared and added only if they are of one thing."""
+
+    section: str
+    codes: tuple[str, ...]
+    """A group's category and outcomes, an action's code, a seizure's asset and measure."""
+    only: str = ""
+    """The country, where the code is ``other``: nobody knows whether two others are alike."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """What one message says of one thing."""
+
+    figures: Mapping[Unit, tuple[Claim, ...]]
+    """Several where the message itself has conflicting accounts of the number."""
+    offences: frozenset[str] = frozenset()
+    """What the people counted are suspected of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NationalResult:
+    """One ``operation-result`` message, read."""
+
+    id: MessageId
+    sender: AgencyRef
+    created: datetime
+    corrects: frozenset[str]
+    """The messages that it says it follows: ``in_reply_to`` and ``lineage``."""
+    language: str
+    handling: str
+    operation: Mapping[str, Any]
+    mentions: Mapping[Thing, Mention]
+    document: Mapping[str, Any]
+    """All of it, to tell a repetition from another message of the same id."""
+
+    @property
+    def key(self) -> tuple[AgencyRef, MessageId]:
+        """Name the message among all; ids are unique in an agency only."""
+        return self.sender, self.id
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read a message that its schema has accepted."""
+        sender = document["from"]
+        replied = document.get("in_reply_to")
+        body = document["body"]
+        country = Country(sender["country"])
+        return cls(
+            id=MessageId(document["id"]),
+            sender=AgencyRef(country=country, agency=sender["agency"]),
+            created=datetime.fromisoformat(document["created"]),
+            corrects=frozenset({*document.get("lineage", ()), *([replied] if replied else ())}),
+            language=document["language"],
+            handling=document["handling"]["code"],
+            operation=body["operation"],
+            mentions=dict(_mentions(body, country)),
+            document=document,
+        )
+
+
+def _mentions(body: Mapping[str, Any], country: Country) -> Iterator[tuple[Thing, Mention]]:
+    preliminary = body["operation"]["preliminary"]
+    for section in SECTIONS:
+        items = body.get(section, [])
+        things = [_thing(section, item, country) for item in items]
+        roots: dict[Thing, list[dict[Unit, tuple[Claim, ...]]]] = {}
+        offences: dict[Thing, set[str]] = {}
+        for place, (thing, item) in enumerate(zip(things, items, strict=True)):
+            offences.setdefault(thing, set()).update(item.get("suspected_of", ()))
+            if not _is_inside(place, items, things):
+                rivals = _rivals(body, section, place, preliminary=preliminary)
+                figures = _figures(item, rivals, preliminary=preliminary)
+                roots.setdefault(thing, []).append(figures)
+        for thing, counted in roots.items():
+            yield (
+                thing,
+                Mention(figures=_together(counted), offences=frozenset(offences[thing])),
+            )
+
+
+def _thing(section: str, item: Mapping[str, Any], country: Country) -> Thing:
+    match section:
+        case "groups":
+            codes = (item["category"], *sorted(item.get("outcomes", ())))
+        case "actions":
+            codes = (item["code"],)
+        case _:
+            codes = (item["asset"], item["measure"])
+    return Thing(section=section, codes=codes, only=country.value if codes[0] == OTHER else "")
+
+
+def _is_inside(place: int, items: Sequence[Mapping[str, Any]], things: Sequence[Thing]) -> bool:
+    """Is this item part of another one of the same thing, however far up?"""
+    at = {item["ref"]: number for number, item in enumerate(items) if "ref" in item}
+    seen, number = {place}, place
+    while (above := at.get(items[number].get("part_of", ""))) is not None and above not in seen:
+        if things[above] == things[place]:
+            return True
+        seen.add(above)
+        number = above
+    return False
+
+
+def _figures(
+    item: Mapping[str, Any], rivals: Sequence[Claim], *, preliminary: bool
+) -> dict[Unit, tuple[Claim, ...]]:
+    said = [*([item["count"]] if "count" in item else ()), *item.get("amounts", ())]
+    claims = [read(each, preliminary=preliminary) for each in said]
+    figures: dict[Unit, tuple[Claim, ...]] = {}
+    for claim in filter(None, claims):
+        figures[claim.unit] = (*figures.get(claim.unit, ()), claim)
+    # Two amounts of one currency in one item are two heaps of money, not two claims.
+    figures = {
+        unit: (add(found) if len(found) > 1 else found[0],) for unit, found in figures.items()
+    }
+    if rivals and PLAIN in figures:
+        figures[PLAIN] = unique(
+            [replace(figures[PLAIN][0], difference=rivals[0].difference), *rivals]
+        )
+    return figures
+
+
+def _rivals(body: Mapping[str, Any], section: str, place: int, *, preliminary: bool) -> list[Claim]:
+    """Find what the message's own conflicting accounts say of this item's count."""
+    about = f"/{section}/{place}/count"
+    accounts = [each for each in body.get("accounts", ()) if each.get("about") == about]
+    claims = [
+        (read(claim["quantity"], preliminary=preliminary), account["difference"])
+        for account in accounts
+        for claim in account["claims"]
+        if "quantity" in claim
+    ]
+    return [replace(claim, difference=difference) for claim, difference in claims if claim]
+
+
+def _together(
+    counted: Sequence[Mapping[Unit, tuple[Claim, ...]]],
+) -> dict[Unit, tuple[Claim, ...]]:
+    """Add the items of one thing; one without any number leaves the count open."""
+    if len(counted) == 1:
+        return dict(counted[0])
+    figures: dict[Unit, tuple[Claim, ...]] = {}
+    for unit in sorted({unit for figures in counted for unit in figures}):
+        claims = [reconcile(figures[unit]) for figures in counted if unit in figures]
+        has_silent = unit == PLAIN and not all(counted)
+        parts = [*claims, *([unspoken(unit)] if has_silent else ())]
+        figures[unit] = (add(parts) if len(parts) > 1 else parts[0],)
+    return figures
