@@ -130,15 +130,15 @@ def write(bounds: Bounds, unit: Unit) -> dict[str, Any]:
             qualifier, value = "approximately", about
         case Bounds(is_exact=True, low=value):
             qualifier = "exactly"
-        case Bounds(high=None, low=0, low_excluded=False):
-            return {"qualifier": "unknown", **tail}
-        case Bounds(high=None, low=value):
-            qualifier = "more_than" if known.low_excluded else "at_least"
         case Bounds(low=0, high=int(value)):
             qualifier = "less_than" if known.high_excluded else "at_most"
-        case _:
-            ends = {"minimum": _number(known.low, unit), "maximum": _number(known.high, unit)}
+        case Bounds(low=low, high=int(high)):
+            ends = {"minimum": _number(low, unit), "maximum": _number(high, unit)}
             return {"qualifier": "between", **ends, **tail}
+        case Bounds(low=0, low_excluded=False):
+            return {"qualifier": "unknown", **tail}
+        case _:
+            qualifier, value = "more_than" if known.low_excluded else "at_least", known.low
     member = "amount" if unit.currency else "value"
     return {"qualifier": qualifier, member: _number(value, unit), **tail}
 
@@ -167,9 +167,7 @@ def _whole(number: str | int, unit: Unit) -> int:
     return int(Decimal(number).scaleb(MICRO)) if unit.currency else int(number)
 
 
-def _number(whole: int | None, unit: Unit) -> str | int:
-    if whole is None:
-        raise TypeError("an open end is no number")
+def _number(whole: int, unit: Unit) -> str | int:
     if not unit.currency:
         return whole
     digits = f"{whole // 10**MICRO}.{whole % 10**MICRO:0{MICRO}d}".rstrip("0")

@@ -130,19 +130,22 @@ def add_up(
     senders = {each.sender.country for each in own}
     taking_part = tuple(sorted(senders | (set(countries) or _named(every))))
     spoken, totals = standing(own), standing(theirs)
-    valid = once(each.result for said in spoken.values() for each in _flat(said))
+    valid, beside = _results(spoken), _results(totals)
     missing = tuple(country for country in taking_part if country not in senders)
+    sums = tuple(
+        _total(thing, spoken.get(thing, {}), _flat(totals.get(thing, {})), taking_part)
+        for thing in sorted({*spoken, *totals})
+    )
+    early = [figure.claim.preliminary for each in sums for figure in each.figures]
+    early += [each.operation["preliminary"] for each in valid]
     return RegionalTotal(
-        operation=_in_common(every),
+        operation=_in_common((*valid, *beside)),
         countries=taking_part,
         missing=missing,
-        preliminary=bool(missing) or any(each.operation["preliminary"] for each in valid),
+        preliminary=bool(missing) or any(early),
         in_progress=any(each.operation.get("in_progress", False) for each in valid),
-        results=once((*valid, *(each.result for said in totals.values() for each in _flat(said)))),
-        totals=tuple(
-            _total(thing, spoken.get(thing, {}), _flat(totals.get(thing, {})), taking_part)
-            for thing in sorted({*spoken, *totals})
-        ),
+        results=once((*valid, *beside)),
+        totals=sums,
     )
 
 
@@ -189,6 +192,10 @@ def _cited(unit: Unit, said: Sequence[Standing]) -> tuple[Cited, ...]:
         )
         for made in found.values()
     )
+
+
+def _results(spoken: Mapping[Thing, Spoken]) -> tuple[NationalResult, ...]:
+    return once(each.result for said in spoken.values() for each in _flat(said))
 
 
 def _flat(spoken: Spoken) -> tuple[Standing, ...]:
