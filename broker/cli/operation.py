@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from broker.regional.national import NationalResult
     from broker.regional.total import RegionalTotal
 
-PERMISSION_NEEDED = frozenset({HandlingCode.H2.value, HandlingCode.H3.value})
+PERMISSION_NEEDED: Final = frozenset({HandlingCode.H2.value, HandlingCode.H3.value})
 """Not passed on without the originator's permission, or under conditions of its own."""
 
 
 def total(
     context: typer.Context,
     files: Annotated[list[str], typer.Argument(metavar="FILE")],
-    stated: Annotated[list[str] | None, typer.Option("--stated", metavar="FILE")] = None,
+    stated: Annotated[list[str] | None, typer.Option("--stated", metavar="FILE|ID")] = None,
     countries: Annotated[list[Country] | None, typer.Option("--country", metavar="CC")] = None,
     operation: Annotated[str | None, typer.Option("--operation", metavar="NAME")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE")] = None,
@@ -37,8 +37,12 @@ def total(
     from schemas.loader import SchemaSet  # noqa: PLC0415 - half a second
 
     terminal, schemas = terminal_of(context), SchemaSet.load()
-    national = _sound(read_results(files, schemas, terminal), terminal)
-    theirs = _sound(read_results(stated or [], schemas, terminal), terminal)
+    every = _sound(read_results(files, schemas, terminal), terminal)
+    ids = {each.id for each in every} & set(stated or ())
+    named = [file for file in stated or () if file not in ids]
+    national = [each for each in every if each.id not in ids]
+    theirs = [each for each in every if each.id in ids]
+    theirs += _sound(read_results(named, schemas, terminal), terminal)
     name = operation or _only_name([*national, *theirs], terminal)
     chosen = [each for each in national if name_of(each) == name]
     beside = [each for each in theirs if name_of(each) == name]
@@ -60,6 +64,7 @@ def total(
     else:
         terminal.rows(wording.rows(regional), wording.columns(regional))
     _warn(regional, terminal)
+    _warn_of_wider(chosen, terminal)
 
 
 def name_of(result: "NationalResult") -> str:
@@ -93,3 +98,10 @@ def _warn(regional: "RegionalTotal", terminal: Terminal) -> None:
     bound = [str(each.sender) for each in regional.results if each.handling in PERMISSION_NEEDED]
     if bound:
         terminal.warn("operation.permission", senders=", ".join(dict.fromkeys(bound)))
+
+
+def _warn_of_wider(national: "Sequence[NationalResult]", terminal: Terminal) -> None:
+    """A regional number among national ones would be counted twice."""
+    wider = [f"{each.sender} {each.id}" for each in national if each.is_wider]
+    if wider:
+        terminal.warn("operation.wider", messages=", ".join(dict.fromkeys(wider)))

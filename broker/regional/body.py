@@ -120,14 +120,15 @@ def _write_thing(total: ThingTotal, writer: _Writer) -> None:
     agreeing = [cited for figure in total.figures for cited in figure.agreeing]
     everybody += [source for cited in agreeing for source in cited.sources]
     place, ref = len(items), f"{LETTERS[section]}{len(items) + 1}"
-    notes = [_note(figure, writer.words) for figure in total.figures]
+    notes = filter(None, (_note(figure, writer.words) for figure in total.figures))
+    note = "".join(_bounded("note", "\n".join(notes), MAX_NOTE))
     items.append(
         {
             "ref": ref,
             **_named(total.thing, total.offences, [country.value for country in total.mentioned]),
             **_numbers(figure.claim for figure in total.figures),
             "according_to": _refs(everybody, writer),
-            **({"note": "\n".join(filter(None, notes))[:MAX_NOTE]} if any(notes) else {}),
+            **({"note": note} if note else {}),
         }
     )
     for figure, about in zip(total.figures, _places(section, place, total.figures), strict=True):

@@ -61,6 +61,19 @@ class NationalResult:
         """Name the message among all; ids are unique in an agency only."""
         return self.sender, self.id
 
+    @property
+    def is_wider(self) -> bool:
+        """Does it seem to speak for more than its country, as a regional body does?"""
+        body = self.document["body"]
+        items = [item for section in SECTIONS for item in body.get(section, ())]
+        places = [
+            place for item in items for place in (*item.get("places", ()), *item.get("where", ()))
+        ]
+        named = {country for item in items for country in item.get("countries", ())}
+        named |= {place["country"] for place in places if "country" in place}
+        is_of_many = "country_count" in self.operation or "regions" in self.operation
+        return is_of_many or not named <= {self.sender.country}
+
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Read a message that its schema has accepted."""

@@ -1,6 +1,7 @@
 """Countries' results, added up on the command line."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from schemas.vocabulary import Kind
 from tests.cli.conftest import Cli
 from tests.regional.results import arrests, message, whole
 
+ROOT = Path(__file__).parents[2]
 GT = message("GT", arrests("exactly 9"))
 HN = message("HN", arrests("at_least 5*"))
 
@@ -119,6 +121,19 @@ def test_operation_total_shows_a_stated_total_when_one_is_given(tmp_path: Path, 
     assert "more than 20 (PA/pn)" in ran.out
 
 
+def test_operation_total_takes_a_stated_total_out_of_an_inbox_when_its_id_is_named(
+    tmp_path: Path, cli: Cli
+) -> None:
+    """A regional result lies in the same inbox as the national ones that it follows."""
+    regional = message("HN", arrests("exactly 20"), serial=7, lineage=[GT["id"]])
+    inbox = _write(tmp_path, "inbox.jsonl", *(_received(each) for each in (GT, HN, regional)))
+
+    ran = cli("operation", "total", inbox, "--stated", regional["id"])
+
+    assert "at least 14 (preliminary)" in ran.out
+    assert "20 (HN/pn)" in ran.out
+
+
 def test_operation_total_says_what_is_not_in_a_number_when_it_is_a_word(
     tmp_path: Path, cli: Cli
 ) -> None:
@@ -149,6 +164,51 @@ def test_operation_total_warns_when_a_part_must_not_be_passed_on(tmp_path: Path,
     ran = cli("operation", "total", _write(tmp_path, "a", GT, bound))
 
     assert "needs the permission of: DO/pn (H2, H3)" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("operation", "groups"),
+    [
+        ({"country_count": {"qualifier": "exactly", "value": 4}}, []),
+        ({"regions": ["central_america"]}, []),
+        ({}, [{"category": "victim", "countries": ["GT", "HN"]}]),
+        ({}, [{"category": "victim", "where": [{"country": "GT"}]}]),
+    ],
+    ids=[
+        "it counts countries",
+        "it names a region",
+        "its people were in two countries",
+        "its people were elsewhere",
+    ],
+)
+def test_operation_total_warns_when_a_national_result_speaks_for_others(
+    operation: dict[str, Any], groups: list[dict[str, Any]], tmp_path: Path, cli: Cli
+) -> None:
+    """A regional number among national ones would be counted twice."""
+    body = {**arrests("exactly 1"), **({"groups": groups} if groups else {})}
+    wider = message("HN", body, operation=operation)
+
+    ran = cli("operation", "total", _write(tmp_path, "a", GT, wider))
+
+    assert f"--stated: HN/pn {wider['id']}\n" in ran.err
+    assert "GT/pn" not in ran.err
+
+
+def test_operation_total_prints_what_the_document_shows_when_it_is_typed(
+    monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    """The command of docs/regional-results.md gives the table that stands beneath it."""
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "docs" / "regional-results.md").read_text(encoding="utf-8")
+    shown = re.search(r"```sh\n(.*?)```\n+```text\n(.*?)```", text, re.DOTALL)
+    assert shown is not None
+    words = shown[1].replace("\\\n", " ").removeprefix(".venv/bin/enlace ").split()
+    arguments = [each for word in words for each in (sorted(ROOT.glob(word)) or [word])]
+
+    ran = cli(*arguments)
+
+    assert ran.code == 0
+    assert (ran.out + ran.err).split() == shown[2].split()
 
 
 QUETZAL_II = message("SV", arrests("exactly 1"), operation={"name": "Quetzal", "edition": "II"})

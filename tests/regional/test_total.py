@@ -12,6 +12,7 @@ from broker.regional.body import LimitError
 from broker.regional.total import add_up
 from schemas.loader import SchemaSet
 from tests.regional.results import arrests, body_of, figures, money, number, of, result, whole
+from tests.regional.test_sums import holds, said_and_true
 
 FIRST, SECOND, THIRD = (f"01a07d01-8230-7426-9c78-{serial:012x}" for serial in (1, 2, 3))
 
@@ -491,6 +492,33 @@ def test_write_gives_one_valid_body_when_messages_come_in_any_order(
     assert body_of(*order.sample(results, len(results))) == body
     assert schema_set.violations(whole(body), kind="operation-result", version="1.0") == ()
     assert all(_leads(body, each["about"]) for each in body.get("accounts", ()))
+
+
+told = st.lists(said_and_true(), max_size=2)
+
+
+@settings(max_examples=200)
+@given(guatemala=told, honduras=told, panama=told, data=st.data())
+def test_add_up_holds_the_truth_when_each_country_says_it_once(
+    guatemala: list[Any], honduras: list[Any], panama: list[Any], data: st.DataObject
+) -> None:
+    """Contradicted, vague or missing: while one claim of each country is true, so is the total."""
+    said = {"GT": guatemala, "HN": honduras, "PA": panama}
+    results = [
+        result(country, {"actions": [{"code": "arrest", "count": claim}]}, serial=serial)
+        for country, claims in said.items()
+        for serial, (claim, _) in enumerate(claims)
+    ]
+    true = [
+        data.draw(st.sampled_from([true for _, true in claims]) if claims else st.integers(0, 99))
+        for claims in said.values()
+    ]
+
+    totals = add_up(results, countries=of(*said)).totals
+
+    assert all(
+        holds(dict(figure.claim.said), sum(true)) for each in totals for figure in each.figures
+    )
 
 
 def _leads(body: dict[str, Any], pointer: str) -> bool:
