@@ -104,8 +104,7 @@ def _mentions(body: Mapping[str, Any], country: Country) -> Iterator[tuple[Thing
         for place, (thing, item) in enumerate(zip(things, items, strict=True)):
             offences.setdefault(thing, set()).update(item.get("suspected_of", ()))
             if not _is_inside(place, items, things):
-                rivals = _rivals(body, section, place, preliminary=preliminary)
-                figures = _figures(item, rivals, preliminary=preliminary)
+                figures = _figures(item, f"/{section}/{place}", body, preliminary=preliminary)
                 roots.setdefault(thing, []).append(figures)
         for thing, counted in roots.items():
             yield (
@@ -138,33 +137,35 @@ def _is_inside(place: int, items: Sequence[Mapping[str, Any]], things: Sequence[
 
 
 def _figures(
-    item: Mapping[str, Any], rivals: Sequence[Claim], *, preliminary: bool
+    item: Mapping[str, Any], pointer: str, body: Mapping[str, Any], *, preliminary: bool
 ) -> dict[Unit, tuple[Claim, ...]]:
-    said = [*([item["count"]] if "count" in item else ()), *item.get("amounts", ())]
-    claims = [read(each, preliminary=preliminary) for each in said]
-    figures: dict[Unit, tuple[Claim, ...]] = {}
-    for claim in filter(None, claims):
-        figures[claim.unit] = (*figures.get(claim.unit, ()), claim)
+    """Read an item's numbers, each with what the message's own accounts say instead."""
+    numbers = {f"amounts/{place}": each for place, each in enumerate(item.get("amounts", ()))}
+    if "count" in item:
+        numbers["count"] = item["count"]
+    found: dict[Unit, list[tuple[Claim, ...]]] = {}
+    for member, said in numbers.items():
+        claim = read(said, preliminary=preliminary)
+        if claim:
+            told = _told(body, f"{pointer}/{member}", preliminary=preliminary)
+            rivals = [each for each in told if each.unit == claim.unit]
+            found.setdefault(claim.unit, []).append(unique([claim, *rivals]))
     # Two amounts of one currency in one item are two heaps of money, not two claims.
-    figures = {
-        unit: (add(found) if len(found) > 1 else found[0],) for unit, found in figures.items()
+    return {
+        unit: heaps[0] if len(heaps) == 1 else (add([reconcile(heap) for heap in heaps]),)
+        for unit, heaps in found.items()
     }
-    if rivals and PLAIN in figures:
-        figures[PLAIN] = unique(
-            [replace(figures[PLAIN][0], difference=rivals[0].difference), *rivals]
-        )
-    return figures
 
 
-def _rivals(body: Mapping[str, Any], section: str, place: int, *, preliminary: bool) -> list[Claim]:
-    """Find what the message's own conflicting accounts say of this item's count."""
-    about = f"/{section}/{place}/count"
-    accounts = [each for each in body.get("accounts", ()) if each.get("about") == about]
+def _told(body: Mapping[str, Any], about: str, *, preliminary: bool) -> list[Claim]:
+    """Find what the message's conflicting accounts say of a number."""
     claims = [
-        (read(claim["quantity"], preliminary=preliminary), account["difference"])
-        for account in accounts
+        (read(claim[member], preliminary=preliminary), account["difference"])
+        for account in body.get("accounts", ())
+        if account.get("about") == about
         for claim in account["claims"]
-        if "quantity" in claim
+        for member in ("quantity", "money")
+        if member in claim
     ]
     return [replace(claim, difference=difference) for claim, difference in claims if claim]
 

@@ -192,6 +192,25 @@ def test_add_up_keeps_a_range_when_the_message_itself_has_two_accounts() -> None
     ]
 
 
+def test_add_up_keeps_a_range_when_the_accounts_are_about_money() -> None:
+    """What one heap of dollars may be widens their sum; quetzales and fares do not."""
+    account = {
+        "about": "/seizures/0/amounts/1",
+        "difference": "unclear",
+        "claims": [
+            {"money": money("exactly 7")},
+            {"money": money("exactly 8")},
+            {"money": money("exactly 1", "GTQ")},
+        ],
+    }
+    fare = {**money("exactly 900"), "per": "person"}
+    heaps = cash(money("exactly 5"), money("exactly 7"), money("unknown", "GTQ"), fare)
+
+    total = add_up([result("GT", {**heaps, "accounts": [account]})])
+
+    assert figures(total) == {"cash seized USD": "between 12 13", "cash seized GTQ": "unknown"}
+
+
 # Which of two messages of one country stands?
 
 LATER: dict[str, tuple[dict[str, Any], str]] = {
@@ -364,6 +383,30 @@ def test_write_sets_both_claims_side_by_side_when_a_country_contradicts_itself()
             ],
         }
     ]
+
+
+def test_write_points_to_each_number_when_a_count_and_amounts_are_contradicted() -> None:
+    """An account leads to the very number that it is about."""
+    notes = [
+        {
+            "seizures": [
+                {"asset": "cash", "measure": "seized", "count": number(count), "amounts": on}
+            ]
+        }
+        for count, on in (
+            ("exactly 3", [money("exactly 5"), money("exactly 9", "GTQ")]),
+            ("exactly 4", [money("exactly 6"), money("exactly 9", "GTQ")]),
+        )
+    ]
+
+    body = body_of(result("GT", notes[0]), result("GT", notes[1], agency="mp"))
+
+    assert [each["about"] for each in body["accounts"]] == [
+        "/seizures/1/count",
+        "/seizures/1/amounts/1",
+    ]
+    amounts = body["seizures"][1]["amounts"]
+    assert amounts == [money("exactly 9", "GTQ"), money("between 5 6")]
 
 
 def test_write_tells_what_is_not_in_the_number_when_a_part_has_none() -> None:
