@@ -33,22 +33,30 @@ def total(
     from broker.cli.operation_files import read_results  # noqa: PLC0415 - with files in hand
     from broker.cli.operation_words import Wording  # noqa: PLC0415
     from broker.regional.body import LimitError, write_body  # noqa: PLC0415
+    from broker.regional.retraction import known_wrong  # noqa: PLC0415
     from broker.regional.total import add_up  # noqa: PLC0415
     from schemas.loader import SchemaSet  # noqa: PLC0415 - half a second
 
     terminal, schemas = terminal_of(context), SchemaSet.load()
-    every = _sound(read_results(files, schemas, terminal), terminal)
-    ids = {each.id for each in every} & set(stated or ())
+    read = _sound(read_results(files, schemas, terminal), terminal)
+    ids = {each.id for each in read.results} & set(stated or ())
     named = [file for file in stated or () if file not in ids]
-    national = [each for each in every if each.id not in ids]
-    theirs = [each for each in every if each.id in ids]
-    theirs += _sound(read_results(named, schemas, terminal), terminal)
+    beside = _sound(read_results(named, schemas, terminal), terminal)
+    retractions = (*read.retractions, *beside.retractions)
+    national = [each for each in read.results if each.id not in ids]
+    theirs = [*(each for each in read.results if each.id in ids), *beside.results]
     name = operation or _only_name([*national, *theirs], terminal)
     chosen = [each for each in national if name_of(each) == name]
-    beside = [each for each in theirs if name_of(each) == name]
     if not chosen:
         raise RefusalError(terminal.text("operation.none"))
-    regional = add_up(chosen, stated=beside, countries=countries or ())
+    regional = add_up(
+        chosen,
+        stated=[each for each in theirs if name_of(each) == name],
+        retractions=retractions,
+        countries=countries or (),
+    )
+    if not regional.results:
+        raise RefusalError(terminal.text("operation.none"))
     wording = Wording(terminal=terminal, lists=schemas.code_lists())
     try:
         body = write_body(regional, wording.words())
@@ -64,7 +72,8 @@ def total(
     else:
         terminal.rows(wording.rows(regional), wording.columns(regional))
     _warn(regional, terminal)
-    _warn_of_wider(chosen, terminal)
+    _warn_of_messages("operation.wider", [each for each in chosen if each.is_wider], terminal)
+    _warn_of_messages("operation.wrong", known_wrong(regional.results, retractions), terminal)
 
 
 def name_of(result: "NationalResult") -> str:
@@ -73,12 +82,12 @@ def name_of(result: "NationalResult") -> str:
     return f"{said.get('name', '')} {said.get('edition', '')}".strip()
 
 
-def _sound(read: "Results", terminal: Terminal) -> "tuple[NationalResult, ...]":
+def _sound(read: "Results", terminal: Terminal) -> "Results":
     """Go on only if every message is one: a total without the faulty one would be too low."""
     for verdict in read.verdicts:
         tell(verdict, terminal)
     finish(worst(verdict.exit_code for verdict in read.verdicts))
-    return read.results
+    return read
 
 
 def _only_name(results: "Sequence[NationalResult]", terminal: Terminal) -> str:
@@ -100,8 +109,7 @@ def _warn(regional: "RegionalTotal", terminal: Terminal) -> None:
         terminal.warn("operation.permission", senders=", ".join(dict.fromkeys(bound)))
 
 
-def _warn_of_wider(national: "Sequence[NationalResult]", terminal: Terminal) -> None:
-    """A regional number among national ones would be counted twice."""
-    wider = [f"{each.sender} {each.id}" for each in national if each.is_wider]
-    if wider:
-        terminal.warn("operation.wider", messages=", ".join(dict.fromkeys(wider)))
+def _warn_of_messages(key: str, found: "Sequence[NationalResult]", terminal: Terminal) -> None:
+    if found:
+        named = dict.fromkeys(f"{each.sender} {each.id}" for each in found)
+        terminal.warn(key, messages=", ".join(named))

@@ -17,6 +17,7 @@ from schemas.vocabulary import Kind
 
 if TYPE_CHECKING:
     from broker.regional.national import NationalResult
+    from broker.regional.retraction import Retraction
     from schemas.loader import SchemaSet
 
 MAX_INBOX_BYTES: Final = 256 * 1024 * 1024
@@ -28,6 +29,8 @@ class Results:
     """What files hold."""
 
     results: tuple["NationalResult", ...] = ()
+    retractions: tuple["Retraction", ...] = ()
+    """What their agencies have taken back or corrected."""
     verdicts: tuple[Verdict, ...] = ()
     """What is wrong with those that are no messages."""
 
@@ -50,21 +53,25 @@ def read_results(files: Sequence[str], schemas: "SchemaSet", terminal: Terminal)
         RefusalError: A file that was named is a message of another kind.
     """
     from broker.regional.national import NationalResult  # noqa: PLC0415 - with messages in hand
+    from broker.regional.retraction import RETRACTING, Retraction  # noqa: PLC0415
 
     results: list[NationalResult] = []
+    retractions: list[Retraction] = []
     verdicts: list[Verdict] = []
     for piece in (piece for file in files for piece in _pieces(file)):
         kind = _kind(piece.body)
-        if kind is not None and kind != Kind.OPERATION_RESULT:
+        if kind is not None and kind not in {Kind.OPERATION_RESULT, *RETRACTING}:
             if piece.is_received:
                 continue
             raise RefusalError(terminal.text("operation.other_kind", file=piece.place))
         if problems := faults(piece.body, schemas):
             code = ExitCode.VALIDATION
             verdicts.append(Verdict(file=piece.place, problems=problems, exit_code=code))
-        else:
+        elif kind == Kind.OPERATION_RESULT:
             results.append(NationalResult.from_document(json.loads(piece.body)))
-    return Results(results=tuple(results), verdicts=tuple(verdicts))
+        else:
+            retractions.append(Retraction.from_document(json.loads(piece.body)))
+    return Results(results=tuple(results), retractions=tuple(retractions), verdicts=tuple(verdicts))
 
 
 def _pieces(file: str) -> Iterator[_Piece]:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from broker.regional.claims import Claim, Unit, reconcile, unspoken
 from broker.regional.claims import add as add_claims
 from broker.regional.national import NationalResult, Thing
+from broker.regional.retraction import Retraction, without_retracted
 from broker.regional.standing import Standing, once, standing
 from schemas.vocabulary import Country
 
@@ -111,6 +112,7 @@ def add_up(
     national: Iterable[NationalResult],
     *,
     stated: Iterable[NationalResult] = (),
+    retractions: Sequence[Retraction] = (),
     countries: Iterable[Country] = (),
 ) -> RegionalTotal:
     """Add national results up to a regional one.
@@ -119,16 +121,20 @@ def add_up(
         national: In any order; repetitions count once.
         stated: Results of a regional body for all of the operation. They stand beside the
             sums and change none.
+        retractions: What agencies have taken back or corrected of these.
         countries: Who takes part, besides those that have sent a result. Without any, the
             countries that the messages name as taking part.
 
     Raises:
         ConflictError: Two different messages of an agency have one id.
     """
-    own, theirs = once(national), once(stated)
-    every = once((*own, *theirs))
+    sent, sent_beside = once(national), once(stated)
+    own = without_retracted(sent, retractions)
+    theirs = without_retracted(sent_beside, retractions)
     senders = {each.sender.country for each in own}
-    taking_part = tuple(sorted(senders | (set(countries) or _named(every))))
+    named = set(countries) or _named(once((*sent, *sent_beside)))
+    # Who has recalled its only result takes part all the same: it is missing.
+    taking_part = tuple(sorted(named | {each.sender.country for each in sent}))
     spoken, totals = standing(own), standing(theirs)
     valid, beside = _results(spoken), _results(totals)
     missing = tuple(country for country in taking_part if country not in senders)

@@ -134,6 +134,40 @@ def test_operation_total_takes_a_stated_total_out_of_an_inbox_when_its_id_is_nam
     assert "20 (HN/pn)" in ran.out
 
 
+def _retraction(kind: str, **members: str) -> dict[str, Any]:
+    """Write what GT/pn takes back or corrects of its message."""
+    sent = next(examples.accepted(kind)).message
+    body = {**sent["body"], "of": GT["id"], **members}
+    return {**sent, "from": GT["from"], "body": body}
+
+
+def test_operation_total_leaves_out_a_message_when_it_was_recalled(
+    tmp_path: Path, cli: Cli
+) -> None:
+    """What an agency has taken back is not counted; its country is missing, not gone."""
+    messages = [_received(each) for each in (GT, HN, _retraction("recall"))]
+
+    ran = cli("operation", "total", _write(tmp_path, "inbox.jsonl", *messages))
+
+    assert "HN at least 5" in ran.out
+    assert "GT 9" not in ran.out
+    assert "No result from: GT." in ran.err
+    alone = cli("operation", "total", _write(tmp_path, "a", GT, _retraction("recall")))
+    assert (alone.code, alone.out) == (6, "")
+
+
+def test_operation_total_names_a_message_when_it_is_said_to_be_wrong(
+    tmp_path: Path, cli: Cli
+) -> None:
+    """A number that nobody has corrected yet counts, and the reader is told."""
+    rectified = _retraction("rectification")
+    rectified["body"].pop("replaced_by", None)
+
+    ran = cli("operation", "total", _write(tmp_path, "a", GT, rectified))
+
+    assert f"something in them is wrong: GT/pn {GT['id']}\n" in ran.err
+
+
 def test_operation_total_says_what_is_not_in_a_number_when_it_is_a_word(
     tmp_path: Path, cli: Cli
 ) -> None:
