@@ -225,13 +225,18 @@ class EnlaceClient:
         if posted.receipt is None:
             raise AnswerError("the gateway accepted without a receipt")
         receipts = await self.receipts(posted.receipt)
+        replayed = answer.headers.get("Idempotent-Replay") == "true"
         receipts.check_accepted(
-            posted.receipt, message_id=posted.id, origin=origin, recipients=posted.recipients
+            posted.receipt,
+            message_id=posted.id,
+            origin=origin,
+            recipients=posted.recipients,
+            replayed=replayed,
         )
         return Accepted(
             id=posted.id,
             receipt=posted.receipt,
-            replayed=answer.headers.get("Idempotent-Replay") == "true",
+            replayed=replayed,
             recipients=posted.recipients,
         )
 

@@ -54,7 +54,7 @@ class Topology:
 
     @property
     def pairs_exchange(self) -> str:
-        """Where a pair's messages are published; direct, so ``*`` and ``#`` mean nothing in a key."""
+        """Where messages to a pair are published; direct: ``*`` and ``#`` mean nothing in a key."""
         return f"{self.namespace}enlace.pairs"
 
     @property

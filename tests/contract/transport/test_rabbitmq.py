@@ -284,7 +284,9 @@ def test_queue_names_are_plain_for_every_member(channel: str) -> None:
         f"{'a' * 29}.GT",
     ],
 )
-async def test_declare_refuses_a_name_that_the_directory_does_not_make(rabbit: RabbitTransport, name: str) -> None:
+async def test_declare_refuses_a_name_that_the_directory_does_not_make(
+    rabbit: RabbitTransport, name: str
+) -> None:
     """Names come from the directory alone; anything else is a defect of ours, found here."""
     with pytest.raises(RuntimeError):
         await rabbit.declare([QueueName(name)])
