@@ -22,6 +22,8 @@ from broker.cli.terminal import Record, Terminal, finish, terminal_of
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
     from broker.desk.wire import Recipient
+    from broker.model import Posting, SealedPosting
+    from schemas.loader import SchemaSet
 
 COLUMNS = ("file", "id", "status", "recipients")
 
@@ -70,6 +72,8 @@ class Sending:
     terminal: Terminal
     dry_run: bool
     new_id: bool
+    schemas: "SchemaSet | None" = None
+    """To seal here, so that the gateway cannot read it; None lets the gateway seal."""
 
     async def one(self, file: str) -> Outcome:
         """Send one file; whatever is wrong with it is its outcome."""
@@ -78,8 +82,11 @@ class Sending:
             body = await asyncio.to_thread(read_document, file)
             if self.new_id:
                 body = with_id(body, now=datetime.now(UTC), draw=os.urandom)
-            posting = self.client.sign(body)
-            message_id = _id_of(posting.body)
+            signed = self.client.sign(body)
+            message_id = _id_of(signed.body)
+            posting: Posting | SealedPosting = signed
+            if self.schemas is not None:
+                posting = await self.client.seal(signed, self.schemas)
             if self.dry_run:
                 recipients = await self.client.dry_run(posting)
                 return Outcome(file=file, id=message_id, status="dry-run", recipients=recipients)
@@ -96,18 +103,25 @@ class Sending:
         )
 
 
-def send(
+def send(  # noqa: PLR0917 - a command has the options it has
     context: typer.Context,
     files: Annotated[list[str], typer.Argument(metavar="FILE")],
     profile: ProfileOption = Path(),
     dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
     new_id: Annotated[bool, typer.Option("--new-id")] = False,
+    seal: Annotated[bool, typer.Option("--seal")] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, metavar="N")] = 8,
 ) -> None:
     """Sign and post messages."""
     terminal = terminal_of(context)
     client = open_client(profile, terminal)
-    sending = Sending(client=client, terminal=terminal, dry_run=dry_run, new_id=new_id)
+    sending = Sending(
+        client=client,
+        terminal=terminal,
+        dry_run=dry_run,
+        new_id=new_id,
+        schemas=_schemas() if seal else None,
+    )
     with _progress(len(files), terminal) as advance:
         outcomes = asyncio.run(_send_all(sending, files, jobs, advance))
     if not terminal.json:
@@ -152,6 +166,12 @@ def _progress(total: int, terminal: Terminal) -> Iterator[Callable[[], None]]:
     with Progress(console=terminal.console(sys.stderr), transient=True) as bar:
         task = bar.add_task(terminal.text("send.progress"), total=total)
         yield lambda: bar.advance(task)
+
+
+def _schemas() -> "SchemaSet":
+    from schemas.loader import SchemaSet  # noqa: PLC0415 - half a second
+
+    return SchemaSet.load()
 
 
 def _id_of(body: bytes) -> str:

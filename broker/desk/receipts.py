@@ -58,11 +58,13 @@ class ReceiptCheck:
         origin: AgencyRef,
         recipients: Sequence[Recipient],
         replayed: bool = False,
+        content_hash: str | None = None,
     ) -> ReceiptContent:
         """Prove that this message was accepted for these desks, each by this rule (SG-12).
 
-        The content hash cannot be compared: only the gateway has seen the sealed form. The
-        receipt of a message that was accepted long ago may name no rules.
+        The content hash is compared by who has sealed the message himself; otherwise only the
+        gateway has seen the sealed form. The receipt of a message that was accepted long ago may
+        name no rules.
 
         Raises:
             EvidenceError: The receipt says something else.
@@ -74,6 +76,7 @@ class ReceiptCheck:
             or (content.message_id, content.origin) != (message_id, origin)
             or content.recipients.keys() != rules.keys()
             or (content.rules != rules and (content.rules or not replayed))
+            or content_hash not in {None, content.content_hash}
         ):
             raise EvidenceError(Code.EVIDENCE_INVALID)
         return content
