@@ -6,6 +6,7 @@ The relay (``relay.py``) and the hand-over to desks (``hand_over.py``) go on fro
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -14,7 +15,6 @@ from broker.admission.authorise import Circumstances, authorise
 from broker.admission.facts import named_messages
 from broker.admission.message_signature import verify_message_signature
 from broker.admission.policy import policy_in_force
-from broker.admission.recipients import OPEN_PAIR
 from broker.admission.validate import validate
 from broker.directory import Directory
 from broker.directory_watch import DirectoryWatch
@@ -25,20 +25,20 @@ from broker.errors import (
     RefusedError,
     UnavailableError,
 )
+from broker.evidence.receipts import read_rules
 from broker.model import (
     Acceptance,
     AgencyRef,
     ClaimedPosting,
     ContentHash,
+    DeskRef,
     MessageId,
     MessageStatus,
     Posting,
     Receipt,
-    Route,
     RoutedMessage,
     SealedPosting,
     SignedPosting,
-    pair_queue,
 )
 from broker.origin_seal import check_sealed, validate_sealed, verify_origin_seal
 from broker.ports import Clock, DirectoryMoved, IdTaken, MessageLedger, Recorded, SignReceipt
@@ -65,7 +65,8 @@ class Accepted:
     message_id: MessageId
     receipt: Receipt
     replayed: bool
-    deliveries: tuple[Route, ...]
+    rules: Mapping[DeskRef, str]
+    """Each recipient, and the rule that allows it, as the receipt says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ class Exchange:
             return None
         # A crash here loses nothing either: the relay finds the record, and the sender, who
         # has no answer, asks again and gets the same receipt.
-        return _accepted(recorded, routed.message.id, routed.deliveries)
+        return _accepted(recorded, routed.message.id)
 
     async def preview(self, posting: Posting | SealedPosting, sender: AgencyRef) -> RoutedMessage:
         """Say who would receive a message, and keep nothing (SG-12).
@@ -230,12 +231,9 @@ class Exchange:
         )
         mac = self._mac(_bytes_of(signed))
         found = await self.ledger.find(signed.sender, message_id, body_mac=mac)
-        known = await self.ledger.status(signed.sender, message_id)
         # An id that names another message is not this refusal's business: the sender must
         # mend the message first, and learns of the id then.
-        if not isinstance(found, Recorded) or known is None:
-            return None
-        return _accepted(found, message_id, _routes_of(known, signed.sender))
+        return _accepted(found, message_id) if isinstance(found, Recorded) else None
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.digest(self.mac_key.reveal(), body, hashlib.sha256)
@@ -249,23 +247,13 @@ def _bytes_of(signed: Authenticated) -> bytes:
     return signed.jwe if isinstance(signed, ClaimedPosting) else signed.body
 
 
-def _accepted(
-    recorded: Recorded | IdTaken,
-    message_id: MessageId,
-    deliveries: tuple[Route, ...],
-) -> Accepted:
+def _accepted(recorded: Recorded | IdTaken, message_id: MessageId) -> Accepted:
     if isinstance(recorded, IdTaken):
         raise ConflictError(Code.ID_REUSED)
     return Accepted(
         message_id=message_id,
         receipt=recorded.receipt,
         replayed=recorded.replayed,
-        deliveries=deliveries,
-    )
-
-
-def _routes_of(known: MessageStatus, sender: AgencyRef) -> tuple[Route, ...]:
-    return tuple(
-        Route(desk=recipient.desk, queue=pair_queue(sender.country, recipient.desk), rule=OPEN_PAIR)
-        for recipient in known.recipients
+        # Not of the road as it is now: a member may have joined or left since the first answer.
+        rules=read_rules(recorded.receipt.token),
     )

@@ -18,6 +18,7 @@ from keys.act import (
     BY_ALL,
     BY_TWO,
     ON_ACTS,
+    ON_CHANNELS,
     ON_POLICIES,
     RATIFIED,
     Act,
@@ -224,8 +225,7 @@ def _judge(
         return known
     _require_right(one.by, one, before, now)
     _require_sense(before, one, statements, now)
-    begins = min(one.at, now) if one.kind in ALONE else None
-    known.setdefault(one.id, Decision(act=one, effective_at=begins))
+    known.setdefault(one.id, Decision(act=one, effective_at=_begins(one, now)))
     if one.kind in RATIFIED:
         known.update(_without(known.values(), one, now))
     if one.kind is ActKind.LEAVE_CHANNEL:
@@ -234,6 +234,15 @@ def _judge(
         for stopped in [*channel_rules.waiting_with(one.by.owner, name, before.by_id, now)]:
             known[stopped] = replace(known[stopped], cancelled_at=now)
     return known
+
+
+def _begins(one: Act, now: datetime) -> datetime | None:
+    """From when on does an act count? None: not before somebody else agrees."""
+    if one.kind not in ALONE:
+        return None
+    # Who leaves a channel cannot have left before anybody could know: what was accepted for a
+    # member until then is his, and the desks judge that by this moment.
+    return now if one.kind in ON_CHANNELS else min(one.at, now)
 
 
 def _require_sense(before: Decisions, one: Act, statements: Statements, now: datetime) -> None:

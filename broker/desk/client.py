@@ -239,17 +239,19 @@ class EnlaceClient:
         if posted.receipt is None:
             raise AnswerError("the gateway accepted without a receipt")
         receipts = await self.receipts(posted.receipt)
+        replayed = answer.headers.get("Idempotent-Replay") == "true"
         receipts.check_accepted(
             posted.receipt,
             message_id=posted.id,
             origin=origin,
             recipients=posted.recipients,
+            replayed=replayed,
             content_hash=content_hash(posting.jwe) if isinstance(posting, SealedPosting) else None,
         )
         return Accepted(
             id=posted.id,
             receipt=posted.receipt,
-            replayed=answer.headers.get("Idempotent-Replay") == "true",
+            replayed=replayed,
             recipients=posted.recipients,
         )
 

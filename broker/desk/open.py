@@ -14,6 +14,7 @@ from typing import Final
 from broker.admission.message_signature import verify_message_signature
 from broker.admission.validate import validate
 from broker.desk.failures import DeskError
+from broker.desk.membership import fault_of
 from broker.desk.own_fault import find_own_fault
 from broker.desk.wire import ReceivedHandOver
 from broker.directory import Directory
@@ -32,8 +33,10 @@ from broker.model import (
     EventKind,
     Message,
     Posting,
+    QueueName,
     RefusalReason,
     SignedPosting,
+    channel_queue,
     pair_queue,
 )
 from broker.origin_seal import facts_digest
@@ -148,8 +151,10 @@ def _open(
     # (3) It opens with a key of this desk. Not checked: that it is the key which the receipt
     # names. The content key may have been wrapped anew since, and the content is the same.
     unsealed = _unseal(hand_over, keys)
-    # (4) The route under the seal is the way it came.
+    # (4) The route under the seal is the way it came, and that way was this desk's: of a
+    # channel, by the acts of its members.
     _check_route(unsealed.route, hand_over, desk)
+    _check_channel(unsealed.route, receipt, trust, desk=desk)
     # (5) The origin signed these bytes, and (6) they are a message: strict JSON, its schema,
     # its sender, its times, and the claims of the signature.
     posting = Posting(body=unsealed.body, signature=unsealed.signature)
@@ -234,12 +239,31 @@ def _check_route(route: SealRoute, hand_over: ReceivedHandOver, desk: DeskRef) -
     origin = AgencyRef(country=route.origin, agency=route.agency)
     if (
         (route.message_id, origin) != (hand_over.message_id, hand_over.origin)
-        or hand_over.queue != pair_queue(route.origin, desk)
+        or hand_over.queue != _queue_of(route, desk)
         or hand_over.urgency is not route.urgency
-        or desk.country not in route.countries
-        or desk.compartment is not route.compartment
+        or (route.channel is None and not _is_named(desk, route))
     ):
         raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step="route")
+
+
+def _queue_of(route: SealRoute, desk: DeskRef) -> QueueName:
+    if route.channel is None:
+        return pair_queue(route.origin, desk)
+    return channel_queue(route.channel, desk.country)
+
+
+def _is_named(desk: DeskRef, route: SealRoute) -> bool:
+    return desk.country in route.countries and desk.compartment is route.compartment
+
+
+def _check_channel(
+    route: SealRoute, receipt: ReceiptContent, trust: Trust, *, desk: DeskRef
+) -> None:
+    if route.channel is None:
+        return
+    step = fault_of(route, desk=desk, at=receipt.at, directory=trust.directory)
+    if step is not None:
+        raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step=step)
 
 
 def _check_signature(

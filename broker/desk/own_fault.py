@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from broker.desk import membership
 from broker.desk.failures import NotReadyError
 from broker.desk.receipts import not_stated, unknown_signer
 from broker.desk.wire import ReceivedHandOver
@@ -59,6 +60,8 @@ def find_own_fault(
             return _in_clock(hand_over.receipt, trust, now)
         case "unseal":
             return _in_keys(hand_over, keys, trust)
+        case membership.UNKNOWN_STEP:
+            return _in_channels()
         case Code.SIGNATURE_INVALID.value if trust.roots is not None:
             return _in_roots(hand_over.sealed, keys, trust, trust.roots)
         case Code.KIND_UNKNOWN.value | Code.VERSION_UNKNOWN.value:
@@ -111,6 +114,16 @@ def _in_clock(token: str, trust: "Trust", now: datetime) -> NotReadyError:
         f"the receipt is of {at.isoformat(timespec='seconds')}, and the clock of this machine "
         f"says {now.isoformat(timespec='seconds')}: set the clock",
         step="clock",
+    )
+
+
+def _in_channels() -> NotReadyError:
+    # Whatever the gateway says, it has not shown us the acts: perhaps it will, perhaps the root
+    # of one of the members is missing here. A refusal would end the message either way.
+    return NotReadyError(
+        "the message is of a channel that no acts known here make: compare roots.json with the "
+        "other members, and ask the exchange for the channel's charter",
+        step=membership.UNKNOWN_STEP,
     )
 
 

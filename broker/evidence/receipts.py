@@ -30,6 +30,7 @@ from schemas.vocabulary import Compartment, Country
 RECEIPT_TYP: Final = "enlace-receipt+jws"
 MEMBERS: Final = frozenset({"iss", "event", "mid", "org", "hash", "at", "pos", "rcp"})
 OPTIONAL: Final = frozenset({"reason", "rules", "facts"})
+BEFORE_RULES: Final = "open-pair"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,23 @@ def verify_receipt(token: str, *, find_key: jws.FindKey) -> ReceiptContent:
     except (KeysError, ValueError, KeyError):
         # One answer for whatever is wrong; the reader cannot mend a receipt.
         raise EvidenceError(Code.EVIDENCE_INVALID) from None
+
+
+def read_rules(token: str) -> Mapping[DeskRef, str]:
+    """Read whom a receipt of ours names, each with the rule that allowed it (SG-12).
+
+    Nothing is verified: for whoever wrote it, and sends it along. In those of before rules were
+    named, every recipient's pair was open.
+
+    Raises:
+        EvidenceError: It is no receipt.
+    """
+    try:
+        members = strict_json.parse_object(jws.unverified_payload(token))
+        content = _content(members, parse_kid(jws.read_header(token).kid))
+    except (KeysError, ValueError, KeyError):
+        raise EvidenceError(Code.EVIDENCE_INVALID) from None
+    return {desk: content.rules.get(desk, BEFORE_RULES) for desk in content.recipients}
 
 
 def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
