@@ -198,6 +198,7 @@ class Exchange:
                 zip((route.desk for route in routed.deliveries), sealed.recipients, strict=True)
             ),
             signing_key=signing_key,
+            second_signing_key=message.second_signed_with,
             compartment=routed.compartment,
             channel=message.to.channel,
             facts=message.facts,
