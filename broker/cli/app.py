@@ -19,6 +19,7 @@ from broker.cli import (
     keys_show,
     keys_status,
     notices,
+    operation,
     profile,
     queues,
     schemas,
@@ -51,6 +52,7 @@ def make() -> typer.Typer:
     root.add_typer(
         _group_of({"list": code_lists.list_code_lists, "show": code_lists.show}), name="code-lists"
     )
+    root.add_typer(_group_of({"total": operation.total}), name="operation")
     root.add_typer(_keys(), name="keys")
     root.add_typer(_group_of({"new": profile.new, "show": profile.show}), name="profile")
     root.add_typer(_group_of({"upgrade": database.upgrade, "check": database.check}), name="db")

@@ -24,7 +24,9 @@ from broker.model import Posting
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
     from broker.desk.wire import Recipient
+    from broker.model import SealedPosting
     from keys.key import SigningKey
+    from schemas.loader import SchemaSet
 
 COLUMNS = ("file", "id", "status", "recipients")
 
@@ -77,6 +79,8 @@ class Sending:
     """The second officer's."""
     signature: str | None = None
     """Made before; the bytes are sent as they are."""
+    schemas: "SchemaSet | None" = None
+    """To seal here, so that the gateway cannot read it; None lets the gateway seal."""
 
     async def one(self, file: str) -> Outcome:
         """Send one file; whatever is wrong with it is its outcome."""
@@ -85,8 +89,11 @@ class Sending:
             body = await asyncio.to_thread(read_document, file)
             if self.new_id:
                 body = with_id(body, now=datetime.now(UTC), draw=os.urandom)
-            posting = self._signed(body)
-            message_id = _id_of(posting.body)
+            signed = self._signed(body)
+            message_id = _id_of(signed.body)
+            posting: Posting | SealedPosting = signed
+            if self.schemas is not None:
+                posting = await self.client.seal(signed, self.schemas)
             if self.dry_run:
                 recipients = await self.client.dry_run(posting)
                 return Outcome(file=file, id=message_id, status="dry-run", recipients=recipients)
@@ -114,6 +121,7 @@ def send(  # noqa: PLR0917 - a command has the options it has
     profile: ProfileOption = Path(),
     dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
     new_id: Annotated[bool, typer.Option("--new-id")] = False,
+    seal: Annotated[bool, typer.Option("--seal")] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, metavar="N")] = 8,
     second_officer: Annotated[
         Path | None, typer.Option("--second-officer", metavar="KEYFILE")
@@ -137,6 +145,7 @@ def send(  # noqa: PLR0917 - a command has the options it has
         new_id=new_id,
         second=second,
         signature=None if signature is None else read_signature(signature, terminal),
+        schemas=_schemas() if seal else None,
     )
     with _progress(len(files), terminal) as advance:
         outcomes = asyncio.run(_send_all(sending, files, jobs, advance))
@@ -182,6 +191,12 @@ def _progress(total: int, terminal: Terminal) -> Iterator[Callable[[], None]]:
     with Progress(console=terminal.console(sys.stderr), transient=True) as bar:
         task = bar.add_task(terminal.text("send.progress"), total=total)
         yield lambda: bar.advance(task)
+
+
+def _schemas() -> "SchemaSet":
+    from schemas.loader import SchemaSet  # noqa: PLC0415 - half a second
+
+    return SchemaSet.load()
 
 
 def _id_of(body: bytes) -> str:

@@ -36,6 +36,7 @@ from broker.model import (
     SignedPosting,
     pair_queue,
 )
+from broker.origin_seal import facts_digest
 from broker.sealing.route import SealRoute, route_of
 from broker.sealing.unseal import Unsealed, unseal
 from broker.sealing.wire import content_hash
@@ -119,7 +120,7 @@ def open_hand_over(
 
     Raises:
         OpeningError: Steps 1 and 3 ``cannot-open``, 2 ``receipt-not-valid``, 5
-            ``signature-not-valid``, 4 and 6 ``content-not-valid``.
+            ``signature-not-valid``, 4 and 6 ``content-not-valid``, 8 ``facts-not-true``.
         NotReadyError: It did not open, but may once something here is mended. It must not
             be answered.
 
@@ -159,6 +160,8 @@ def _open(
     message = _check_content(signed, receipt, trust)
     # (7) The body says what the route says: what the gateway routed by is what was signed.
     _check_same_route(message, unsealed.route)
+    # (8) Where the gateway could not see it, the origin had said what it is: it is that.
+    _check_facts(message, receipt, unsealed)
     return OpenedMessage(
         hand_over=hand_over,
         message=message,
@@ -274,6 +277,12 @@ def _check_content(signed: SignedPosting, receipt: ReceiptContent, trust: Trust)
 def _check_same_route(message: Message, route: SealRoute) -> None:
     if route_of(message) != route:
         raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step="route-of-body")
+
+
+def _check_facts(message: Message, receipt: ReceiptContent, unsealed: Unsealed) -> None:
+    said = receipt.facts_digest
+    if said is not None and said != facts_digest(message.facts, unsealed.facts_salt):
+        raise OpeningError(RefusalReason.FACTS_NOT_TRUE, step="facts")
 
 
 def _returned(reason: RefusalReason, error: BrokerError) -> OpeningError:

@@ -57,10 +57,12 @@ class ReceiptCheck:
         message_id: MessageId,
         origin: AgencyRef,
         recipients: Sequence[Recipient],
+        content_hash: str | None = None,
     ) -> ReceiptContent:
         """Prove that this message was accepted for these desks.
 
-        The content hash cannot be compared: only the gateway has seen the sealed form.
+        The content hash is compared by who has sealed the message himself; otherwise only the
+        gateway has seen the sealed form.
 
         Raises:
             EvidenceError: The receipt says something else.
@@ -70,6 +72,7 @@ class ReceiptCheck:
             content.event is not EventKind.ACCEPTED
             or (content.message_id, content.origin) != (message_id, origin)
             or content.recipients.keys() != {each.desk for each in recipients}
+            or content_hash not in {None, content.content_hash}
         ):
             raise EvidenceError(Code.EVIDENCE_INVALID)
         return content

@@ -11,7 +11,7 @@ from broker.admission.rewrap import REWRAP_TYP
 from broker.desk.wire import ContentRef
 from broker.errors import Code, DocumentError, FieldProblem, SignatureError
 from broker.evidence.receipts import parse_agency
-from broker.model import AgencyRef, DeskRef, Json, MessageId, Posting, RefusalReason
+from broker.model import AgencyRef, DeskRef, Json, MessageId, Posting, RefusalReason, SealedPosting
 from broker.sealing.wire import Recipient as SealedEntry
 from broker.sealing.wire import write_recipient
 from keys import jws
@@ -103,6 +103,18 @@ def message_id(body: bytes) -> MessageId:
         DocumentError: Not strict JSON, or without an ``id``.
     """
     return MessageId(_text(strict_json.parse(body), "id"))
+
+
+def message_id_of(posting: Posting | SealedPosting) -> MessageId:
+    """Read which message this is, sealed or not.
+
+    Raises:
+        DocumentError: It cannot be read.
+    """
+    if isinstance(posting, Posting):
+        return message_id(posting.body)
+    claims = canonical.parse_object(jws.unverified_payload(posting.seal))
+    return MessageId(_text(claims, "mid"))
 
 
 def sign_acknowledgement(ref: ContentRef, key: SigningKey, *, desk: DeskRef, now: datetime) -> str:

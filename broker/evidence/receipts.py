@@ -29,7 +29,7 @@ from schemas.vocabulary import Compartment, Country
 
 RECEIPT_TYP: Final = "enlace-receipt+jws"
 MEMBERS: Final = frozenset({"iss", "event", "mid", "org", "hash", "at", "pos", "rcp"})
-OPTIONAL: Final = frozenset({"reason", "rules"})
+OPTIONAL: Final = frozenset({"reason", "rules", "facts"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,8 @@ class ReceiptContent:
     """The desks concerned, each with the key that its copy was sealed to."""
     rules: Mapping[DeskRef, str]
     """Of an acceptance, the rule that allowed each (SG-12)."""
+    facts_digest: str | None
+    """What the origin said of a content that the gateway could not see."""
     reason: RefusalReason | None
     signed_with: KeyId
     """The receipt key; whether it counted at that moment, the directory says."""
@@ -82,6 +84,8 @@ class ReceiptIssuer:
         }
         if event.rules:
             payload["rules"] = {str(desk): rule for desk, rule in event.rules.items()}
+        if event.facts_digest is not None:
+            payload["facts"] = event.facts_digest
         if event.reason is not None:
             payload["reason"] = event.reason.value
         return jws.sign_compact(strict_json.write(payload), self._key, typ=RECEIPT_TYP)
@@ -117,7 +121,7 @@ def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
         or not isinstance(position, int)
     ):
         raise EvidenceError(Code.EVIDENCE_INVALID)
-    reason = members.get("reason")
+    reason, facts = members.get("reason"), members.get("facts")
     return ReceiptContent(
         issuer=_text(members["iss"]),
         event=EventKind(_text(members["event"])),
@@ -128,6 +132,7 @@ def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
         position=LogPosition(position),
         recipients={parse_desk(desk): parse_kid(kid) for desk, kid in recipients.items()},
         rules={parse_desk(desk): _text(rule) for desk, rule in rules.items()},
+        facts_digest=None if facts is None else _text(facts),
         reason=None if reason is None else RefusalReason(_text(reason)),
         signed_with=signed_with,
     )

@@ -374,4 +374,6 @@ statements = Table(
     Column("token", Text, nullable=False),
     # Empty where that was not noted yet.
     Column("recorded_at", Instant),
+    # Of the directory, with which it came; empty likewise.
+    Column("version", BigInteger),
 )

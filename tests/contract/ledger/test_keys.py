@@ -170,12 +170,13 @@ async def test_pickups_keep_the_newest_version(world: World, make: Maker, fault:
 
         await ledger.keys.note_pickup("GT.desk", 3, NOW + MINUTE)
         await ledger.keys.note_pickup("GT.desk", 2, NOW + 2 * MINUTE)
-        await ledger.keys.note_pickup("GW.host-1", 2, NOW)
+        for at in (NOW, NOW + MINUTE, NOW):
+            await ledger.keys.note_pickup("GW.host-1", 2, at)
         noted = await ledger.keys.pickups()
 
     assert noted == [
         Pickup(party="GT.desk", version=3, at=NOW + MINUTE),
-        Pickup(party="GW.host-1", version=2, at=NOW),
+        Pickup(party="GW.host-1", version=2, at=NOW + MINUTE),
     ]
 
 
