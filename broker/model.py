@@ -101,7 +101,7 @@ class Posting:
 
     body: bytes = field(repr=False)
     signature: str = field(repr=False)
-    """The ``Message-Signature`` header: a detached JWS."""
+    """The ``Message-Signature`` header: a detached JWS, or two with a comma between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +113,8 @@ class SignedPosting:
     sender: AgencyRef
     signed_with: KeyId
     claims: "SignatureClaims"
+    second_signed_with: KeyId | None = None
+    """The key of a second officer of the same agency, who signed these bytes too (SG-03)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +171,8 @@ class Envelope:
     handling: HandlingCode
     facts: "Facts"
     """What the rules need to know of what it says."""
+    second_signed_with: KeyId | None = None
+    """Proven: another message key of the sender than the author's. None: nobody co-signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,6 +383,8 @@ class Acceptance:
     recipient_keys: Mapping[DeskRef, KeyId]
     signing_key: KeyId
     """The key that signed the message."""
+    second_signing_key: KeyId | None = None
+    """The key of the second officer, if there was one (SG-03)."""
     compartment: Compartment = Compartment.INTELLIGENCE
     channel: ChannelName | None = None
     facts: Facts | None = None

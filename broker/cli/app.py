@@ -24,6 +24,7 @@ from broker.cli import (
     queues,
     schemas,
     send,
+    sign,
     status,
     subscribe,
     validate,
@@ -41,6 +42,7 @@ def make() -> typer.Typer:
     root = _group_of({})
     root.callback(cls=HelpGroup, no_args_is_help=True)(_enlace)
     root.command("send", cls=HelpCommand)(send.send)
+    root.command("sign", cls=HelpCommand)(sign.sign)
     root.command("status", cls=HelpCommand)(status.status)
     root.command("queues", cls=HelpCommand)(queues.queues)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)

@@ -40,7 +40,7 @@ from broker.desk.wire import (
 )
 from broker.desk.wraps import Moved, WaitingPage, read_moved, read_waiting
 from broker.directory import Directory
-from broker.errors import ConfigurationError
+from broker.errors import Code, ConfigurationError, SignatureError
 from broker.model import (
     AgencyRef,
     DeliveryNumber,
@@ -56,6 +56,7 @@ from broker.model import (
 )
 from broker.sealing.wire import content_hash
 from keys.identifiers import KeyId
+from keys.key import SigningKey
 from schemas.loader import SchemaSet
 
 JSON_TYPE: Final = {"Content-Type": "application/json"}
@@ -205,19 +206,29 @@ class EnlaceClient:
 
     # --- an agency ------------------------------------------------------------------------
 
-    def sign(self, document: Mapping[str, Json] | bytes) -> Posting:
+    def sign(
+        self, document: Mapping[str, Json] | bytes, *, second: SigningKey | None = None
+    ) -> Posting:
         """Sign a message without sending it: ``.body`` and ``.signature``, good for a week.
 
         Args:
             document: Bytes are signed as they are; a mapping is written as compact JSON.
+            second: Another message-signature key of the agency, of its second officer (SG-03).
 
         Raises:
             DocumentError: Not strict JSON, or without id, kind or version.
+            SignatureError: The second key is the author's.
             ConfigurationError: The profile is a desk's.
         """
         agency = self._agency()
         body = document if isinstance(document, bytes) else sign.message_bytes(document)
-        return sign.sign_message(body, self.keys.signature, agency=agency, now=self.timing.clock())
+        key, now = self.keys.signature, self.timing.clock()
+        posting = sign.sign_message(body, key, agency=agency, now=now)
+        if second is None:
+            return posting
+        if second.public.form == key.public.form:
+            raise SignatureError(Code.SIGNATURE_INVALID)
+        return sign.add_second(posting, second, agency=agency, now=now)
 
     async def send(self, message: bytes | Posting | SealedPosting) -> Accepted:
         """Send a message; what is not signed yet is signed first.

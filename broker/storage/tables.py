@@ -75,6 +75,8 @@ messages = Table(
     Column("sealed", LargeBinary, nullable=False),
     # The key that signed it; empty where that was not noted yet.
     Column("signing_key", String(40), nullable=False, server_default=text("''")),
+    # The second officer's key (SG-03).
+    Column("second_signing_key", String(40)),
     # What the rules ask of a message that a later one names. Empty where it was not noted yet,
     # and a rule takes that for the strictest. Nothing here says where anybody comes from.
     Column("compartment", String(16), nullable=False, server_default=text("''")),
@@ -174,6 +176,13 @@ Index("ix_deliveries_key", deliveries.c.key_id, deliveries.c.number)
 
 IS_SIGNED = messages.c.signing_key != literal_column("''")
 _partial("ix_messages_signed", messages.c.signing_key, messages.c.number, where=IS_SIGNED)
+IS_SECOND_SIGNED = messages.c.second_signing_key.is_not(None)
+_partial(
+    "ix_messages_second_signed",
+    messages.c.second_signing_key,
+    messages.c.number,
+    where=IS_SECOND_SIGNED,
+)
 
 # --- keys -----------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ def _add_columns() -> None:
     empty = sa.text("''")
     with op.batch_alter_table("messages") as messages:
         for column in (
+            sa.Column("second_signing_key", sa.String(40)),
             sa.Column("compartment", sa.String(16), nullable=False, server_default=empty),
             sa.Column("channel", sa.String(28)),
             sa.Column("handling", sa.String(2), nullable=False, server_default=empty),
@@ -39,6 +40,12 @@ def _add_columns() -> None:
             messages.add_column(column)
     with op.batch_alter_table("deliveries") as deliveries:
         deliveries.add_column(sa.Column("desk_receipt", sa.Text()))
+    _partial(
+        "ix_messages_second_signed",
+        "messages",
+        ["second_signing_key", "number"],
+        "second_signing_key IS NOT NULL",
+    )
 
 
 def _create_clocks() -> None:
