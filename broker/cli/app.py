@@ -21,6 +21,7 @@ from broker.cli import (
     notices,
     profile,
     queues,
+    requests,
     schemas,
     send,
     status,
@@ -28,6 +29,7 @@ from broker.cli import (
     validate,
 )
 from broker.cli.admin import deciding, listing, pairs, participants, requeue, statements
+from broker.cli.admin import requests as admin_requests
 from broker.cli.ceremony import holder
 from broker.cli.ceremony import root as ceremony
 from broker.cli.help_page import HelpCommand, HelpGroup
@@ -43,6 +45,7 @@ def make() -> typer.Typer:
     root.command("status", cls=HelpCommand)(status.status)
     root.command("queues", cls=HelpCommand)(queues.queues)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
+    root.command("requests", cls=HelpCommand)(requests.requests)
     root.command("notices", cls=HelpCommand)(notices.notices)
     root.command("validate", cls=HelpCommand)(validate.validate)
     root.add_typer(_group_of({"list": schemas.list_schemas, "show": schemas.show}), name="schemas")
@@ -110,6 +113,7 @@ def _admin() -> typer.Typer:
     admin.command("cancel", cls=HelpCommand)(deciding.cancel)
     admin.command("acts", cls=HelpCommand)(deciding.acts)
     admin.command("list", cls=HelpCommand)(listing.list_directory)
+    admin.command("requests", cls=HelpCommand)(admin_requests.requests)
     admin.command("requeue", cls=HelpCommand)(requeue.requeue)
     return admin
 
