@@ -22,6 +22,7 @@ from broker.cli import (
     operation,
     profile,
     queues,
+    requests,
     schemas,
     send,
     sign,
@@ -30,6 +31,7 @@ from broker.cli import (
     validate,
 )
 from broker.cli.admin import deciding, listing, pairs, participants, requeue, statements
+from broker.cli.admin import requests as admin_requests
 from broker.cli.ceremony import holder
 from broker.cli.ceremony import root as ceremony
 from broker.cli.help_page import HelpCommand, HelpGroup
@@ -46,6 +48,7 @@ def make() -> typer.Typer:
     root.command("status", cls=HelpCommand)(status.status)
     root.command("queues", cls=HelpCommand)(queues.queues)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
+    root.command("requests", cls=HelpCommand)(requests.requests)
     root.command("notices", cls=HelpCommand)(notices.notices)
     root.command("validate", cls=HelpCommand)(validate.validate)
     root.add_typer(_group_of({"list": schemas.list_schemas, "show": schemas.show}), name="schemas")
@@ -114,6 +117,7 @@ def _admin() -> typer.Typer:
     admin.command("cancel", cls=HelpCommand)(deciding.cancel)
     admin.command("acts", cls=HelpCommand)(deciding.acts)
     admin.command("list", cls=HelpCommand)(listing.list_directory)
+    admin.command("requests", cls=HelpCommand)(admin_requests.requests)
     admin.command("requeue", cls=HelpCommand)(requeue.requeue)
     return admin
 

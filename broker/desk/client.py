@@ -18,6 +18,7 @@ import structlog
 
 from broker.admission.acknowledge import MESSAGE_ID
 from broker.desk import sign, wire
+from broker.desk.asked import AskedRequest, read_asked
 from broker.desk.failures import AnswerError
 from broker.desk.held_keys import HeldKeys
 from broker.desk.notices import Noticed, read_notice
@@ -54,6 +55,7 @@ from broker.model import (
     RefusalReason,
     SealedPosting,
 )
+from broker.request_ports import RequestState
 from broker.sealing.wire import content_hash
 from keys.identifiers import KeyId
 from keys.key import SigningKey
@@ -447,7 +449,7 @@ class EnlaceClient:
         return directory
 
     async def notices(self, *, after: int = 0) -> tuple[Noticed, ...]:
-        """What has the exchange told this country about keys? Oldest first, each verified.
+        """What has the exchange told this country? Oldest first, each verified.
 
         Args:
             after: Only those with a higher number.
@@ -466,6 +468,36 @@ class EnlaceClient:
             if not page:
                 return tuple(found)
             after = page[-1][0]
+
+    async def requests(
+        self, *, received: bool, state: RequestState | None = None
+    ) -> tuple[AskedRequest, ...]:
+        """Which requests wait for an answer? Oldest first.
+
+        Args:
+            received: What this desk was asked; else what this agency's country has asked.
+            state: Only those in it.
+
+        Raises:
+            ProblemError: Also if a desk asks for what was sent, or an agency for the other.
+            UnreachableError, AnswerError: As :meth:`send`.
+        """
+        found: list[AskedRequest] = []
+        cursor: int | None = 0
+        while cursor is not None:
+            query = (
+                ("direction", "received" if received else "sent"),
+                ("state", "all" if state is None else state.value),
+                ("cursor", str(cursor)),
+            )
+            answer = await self._request(Request(method="GET", path="/v1/requests", query=query))
+            page = read_asked(answer.body)
+            found += page.requests
+            if page.cursor is not None and page.cursor <= cursor:
+                # A gateway that goes round in circles would keep us for ever.
+                raise AnswerError("the list of requests does not end")
+            cursor = page.cursor
+        return tuple(found)
 
     async def _post(
         self, posting: Posting | SealedPosting, *, query: Query

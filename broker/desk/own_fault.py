@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from broker.desk import membership
 from broker.admission.message_signature import signatures_of
+from broker.desk import membership
 from broker.desk.failures import NotReadyError
 from broker.desk.receipts import not_stated, unknown_signer
 from broker.desk.wire import ReceivedHandOver

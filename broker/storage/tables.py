@@ -242,13 +242,20 @@ clocks = Table(
         autoincrement=False,
     ),
     Column("message", NUMBER, ForeignKey("messages.number"), nullable=False),
+    # Copied from message and delivery, so that an index finds one side's requests.
+    Column("origin_country", String(2), nullable=False),
+    Column("desk_country", String(2), nullable=False),
+    Column("compartment", String(16), nullable=False),
     Column("due", Instant, nullable=False),
     Column("closed_at", Instant),
-    # The code of the reply that closed it, or was the last to come.
+    # The code of the reply that closed it, or was the last to come; or how it ended without.
     Column("outcome", String(32)),
+    Column("ground", String(32)),
     Column("reply", NUMBER, ForeignKey("messages.number")),
     Column("escalated_at", Instant),
     Index("ix_clocks_message", "message"),
+    Index("ix_clocks_origin", "origin_country", "delivery"),
+    Index("ix_clocks_desk", "desk_country", "compartment", "delivery"),
 )
 """Requests that wait for an answer (SG-13)."""
 

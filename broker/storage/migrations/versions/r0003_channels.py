@@ -53,9 +53,13 @@ def _create_clocks() -> None:
         "clocks",
         sa.Column("delivery", NUMBER, nullable=False),
         sa.Column("message", NUMBER, nullable=False),
+        sa.Column("origin_country", sa.String(2), nullable=False),
+        sa.Column("desk_country", sa.String(2), nullable=False),
+        sa.Column("compartment", sa.String(16), nullable=False),
         sa.Column("due", INSTANT, nullable=False),
         sa.Column("closed_at", INSTANT),
         sa.Column("outcome", sa.String(32)),
+        sa.Column("ground", sa.String(32)),
         sa.Column("reply", NUMBER),
         sa.Column("escalated_at", INSTANT),
         sa.PrimaryKeyConstraint("delivery", name=op.f("pk_clocks")),
@@ -64,6 +68,8 @@ def _create_clocks() -> None:
         _refers("clocks", "reply", "messages.number"),
     )
     op.create_index("ix_clocks_message", "clocks", ["message"])
+    op.create_index("ix_clocks_origin", "clocks", ["origin_country", "delivery"])
+    op.create_index("ix_clocks_desk", "clocks", ["desk_country", "compartment", "delivery"])
     _partial("ix_clocks_running", "clocks", ["due"], "closed_at IS NULL")
 
 
