@@ -14,6 +14,7 @@ from broker.model import (
     AgencyRef,
     ContentHash,
     DeskRef,
+    Disposition,
     Event,
     EventKind,
     LogPosition,
@@ -29,7 +30,7 @@ from schemas.vocabulary import Compartment, Country
 
 RECEIPT_TYP: Final = "enlace-receipt+jws"
 MEMBERS: Final = frozenset({"iss", "event", "mid", "org", "hash", "at", "pos", "rcp"})
-OPTIONAL: Final = frozenset({"reason", "rules"})
+OPTIONAL: Final = frozenset({"reason", "rules", "disposition"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,8 @@ class ReceiptContent:
     rules: Mapping[DeskRef, str]
     """Of an acceptance, the rule that allowed each (SG-12)."""
     reason: RefusalReason | None
+    disposition: Disposition | None
+    """Of ``DISPOSED``: what the desk did (SG-07)."""
     signed_with: KeyId
     """The receipt key; whether it counted at that moment, the directory says."""
 
@@ -84,6 +87,8 @@ class ReceiptIssuer:
             payload["rules"] = {str(desk): rule for desk, rule in event.rules.items()}
         if event.reason is not None:
             payload["reason"] = event.reason.value
+        if event.disposition is not None:
+            payload["disposition"] = event.disposition.value
         return jws.sign_compact(strict_json.write(payload), self._key, typ=RECEIPT_TYP)
 
 
@@ -117,7 +122,7 @@ def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
         or not isinstance(position, int)
     ):
         raise EvidenceError(Code.EVIDENCE_INVALID)
-    reason = members.get("reason")
+    reason, disposition = members.get("reason"), members.get("disposition")
     return ReceiptContent(
         issuer=_text(members["iss"]),
         event=EventKind(_text(members["event"])),
@@ -129,6 +134,7 @@ def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
         recipients={parse_desk(desk): parse_kid(kid) for desk, kid in recipients.items()},
         rules={parse_desk(desk): _text(rule) for desk, rule in rules.items()},
         reason=None if reason is None else RefusalReason(_text(reason)),
+        disposition=None if disposition is None else Disposition(_text(disposition)),
         signed_with=signed_with,
     )
 
