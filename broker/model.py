@@ -7,7 +7,7 @@ proves that the stage was passed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NewType, TypeAlias
 
@@ -218,6 +218,8 @@ class Facts:
     lineage: tuple[MessageId, ...] = ()
     concerns: MessageId | None = None
     """The message that is recalled or rectified."""
+    replaced_by: MessageId | None = None
+    """The message that stands in its place, of a rectification."""
     reply_outcome: str | None = None
     refusal_ground: str | None = None
     grant: Grant | None = None
@@ -317,6 +319,21 @@ class EventKind(StrEnum):
     REQUEUED = "requeued"
     REWRAPPED = "rewrapped"
     """A desk took its copy from one of its keys to the next; the content did not change."""
+    RECALLED = "recalled"
+    """The originator took it back; it is not handed over any more."""
+    DISPOSED = "disposed"
+    """A desk answered a recall or rectification; the receipt says how."""
+    DESTROYED = "destroyed"
+    """The exchange destroyed the sealed content; its hash stays."""
+
+
+class Disposition(StrEnum):
+    """What a desk did with a message that was recalled or rectified (SG-07)."""
+
+    DESTROYED = "destroyed"
+    CORRECTED = "corrected"
+    KEPT = "kept"
+    """It says why; later it may still destroy or correct."""
 
 
 class RefusalReason(StrEnum):
@@ -348,6 +365,8 @@ class Event:
     facts_digest: str | None = None
     """Of ``ACCEPTED``, sealed by its origin: what the facts were said to be."""
     reason: RefusalReason | None = None
+    disposition: "Disposition | None" = None
+    """Of ``DISPOSED``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -459,6 +478,25 @@ class RecipientStatus:
     """The desk's own signature over its answer."""
     receipt: str | None
     """The gateway's receipt for the final event."""
+    order: "OrderStatus | None" = None
+    """Of a recall or rectification: what the desk did with its copy of the other message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderStatus:
+    """A recall or rectification at one desk: open, or answered (SG-07)."""
+
+    answered_at: datetime | None
+    """None: open."""
+    disposition: Disposition | None
+    because: str | None
+    """A code of ``kept_reason``."""
+    until: date | None
+    """Until when the desk means to keep it."""
+    desk_evidence: str | None
+    """The desk's own signature; none where its copy was never handed over."""
+    receipt: str | None
+    """The gateway's receipt for the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -279,8 +279,12 @@ orders = Table(
     Column("answered_at", Instant),
     Column("disposition", String(16)),
     Column("reason", String(32)),
-    # The desk's own signature over its answer.
+    # Until when the desk means to keep it; the day, as the desk wrote it.
+    Column("until", String(10)),
+    # The desk's own signature over its answer; none where it never had the message.
     Column("token", Text),
+    # The gateway's word on the answer.
+    Column("receipt", NUMBER, ForeignKey("log.position")),
     Index("ix_orders_subject", "subject"),
 )
 """Recalls and rectifications, open until each desk has answered (SG-07)."""

@@ -82,10 +82,13 @@ def _create_orders() -> None:
         sa.Column("answered_at", INSTANT),
         sa.Column("disposition", sa.String(16)),
         sa.Column("reason", sa.String(32)),
+        sa.Column("until", sa.String(10)),
         sa.Column("token", sa.Text()),
+        sa.Column("receipt", NUMBER),
         sa.PrimaryKeyConstraint("delivery", name=op.f("pk_orders")),
         _refers("orders", "delivery", "deliveries.number"),
         _refers("orders", "subject", "messages.number"),
+        _refers("orders", "receipt", "log.position"),
     )
     op.create_index("ix_orders_subject", "orders", ["subject"])
     _partial("ix_orders_open", "orders", ["delivery"], "answered_at IS NULL")
