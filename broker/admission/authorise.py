@@ -1,13 +1,16 @@
 """May this message go where it wants, and which desks is that?"""
 
 from broker.admission.circumstances import Circumstances
-from broker.admission.recipients import destination_of
+from broker.admission.recall import TAKING_BACK, take_back
+from broker.admission.recipients import Destination, destination_of, refusal
 from broker.admission.rules.lineage import roots_of
 from broker.admission.rules.table import RULES
-from broker.model import Message, RoutedMessage
+from broker.errors import Code
+from broker.model import Envelope, RoutedMessage
+from keys.charter import Sealing
 
 
-def authorise(message: Message, circumstances: Circumstances) -> RoutedMessage:
+def authorise(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
     """Decide on every recipient; one that is denied denies the message.
 
     A message is never sent to some of its recipients only: the sender would believe that
@@ -17,7 +20,10 @@ def authorise(message: Message, circumstances: Circumstances) -> RoutedMessage:
         PermissionDeniedError: A recipient or channel is unknown, closed or left out by its
             charter, or a rule denies it; ``rule`` names that one.
     """
+    if message.kind in TAKING_BACK:
+        return _take_back(message, circumstances)
     destination = destination_of(message, circumstances.directory, circumstances.now)
+    _check_sealing(destination, circumstances)
     for rule in RULES:
         rule.check(message, destination, circumstances)
     return RoutedMessage(
@@ -26,3 +32,21 @@ def authorise(message: Message, circumstances: Circumstances) -> RoutedMessage:
         roots=roots_of(message, circumstances),
         deliveries=destination.routes,
     )
+
+
+def _take_back(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
+    """Route a recall: whom it reaches is settled, and the rules judge only what it says."""
+    routed = take_back(message, circumstances.known)
+    destination = Destination(compartment=routed.compartment, routes=routed.deliveries)
+    for rule in RULES:
+        if rule.of_a_recall:
+            rule.check(message, destination, circumstances)
+    return routed
+
+
+def _check_sealing(destination: Destination, circumstances: Circumstances) -> None:
+    charter = destination.charter
+    if charter is None or circumstances.is_sealed:
+        return
+    if charter.sealing is Sealing.ORIGIN:
+        raise refusal(Code.ORIGIN_SEALING_REQUIRED, "/to/channel")

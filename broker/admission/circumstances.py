@@ -16,5 +16,7 @@ class Circumstances:
     directory: Directory
     policy: Policy
     now: datetime
+    is_sealed: bool = False
+    """Whether its origin has sealed it, so that the facts are its word."""
     known: Mapping[MessageId, Sequence[KnownMessage]] = field(default_factory=dict)
     """What is known of the messages that this one names, and of where their lineage ends."""

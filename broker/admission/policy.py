@@ -165,5 +165,7 @@ EMPTY_POLICY: Final = Policy(
     version=DENIES_ALL,
     function_sends_to=MappingProxyType({}),
     function_reads=MappingProxyType({}),
+    # A recall is not kept from anybody by a policy that is gone (SG-07); it is still no story.
+    words=STANDARD_POLICY.words,
 )
 """Denies everything, as an empty policy must."""

@@ -7,6 +7,7 @@ said before, of which it knows only what came to it.
 """
 
 from broker.admission.circumstances import Circumstances
+from broker.admission.recall import TAKING_BACK
 from broker.admission.recipients import Destination
 from broker.admission.rules.table import AT_THE_DESK
 from broker.model import DeskRef, Message, QueueName, Route
@@ -26,5 +27,7 @@ def judge(message: Message, desk: DeskRef, queue: QueueName, circumstances: Circ
     """
     route = Route(desk=desk, queue=queue, rule="")
     destination = Destination(compartment=desk.compartment, routes=(route,))
-    for check in AT_THE_DESK:
-        check(message, destination, circumstances)
+    is_recall = message.kind in TAKING_BACK
+    for rule in AT_THE_DESK:
+        if rule.of_a_recall or not is_recall:
+            rule.check(message, destination, circumstances)

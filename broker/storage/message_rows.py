@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from broker.model import Acceptance, DeliveryState, Evaluation, Facts, Receipt
+from broker.model import Acceptance, DeliveryState, Evaluation, Facts, LogPosition, Receipt
 from broker.storage import receipts
 from broker.storage.bulk import BulkInsert, Values
+from broker.storage.clocks import CLOCKS, clock_rows, note_replies
 from broker.storage.granting import Granting, grant_rows
 from broker.storage.tables import deliveries, grants, messages
 from broker.storage.transaction import Transaction
@@ -25,6 +26,7 @@ MESSAGES = BulkInsert(
     "content_hash",
     "sealed",
     "signing_key",
+    "second_signing_key",
     "compartment",
     "channel",
     "handling",
@@ -58,6 +60,8 @@ class Rows:
     log: list[Values] = field(default_factory=list)
     deliveries: list[Values] = field(default_factory=list)
     granting: list[Granting] = field(default_factory=list)
+    clocks: list[Values] = field(default_factory=list)
+    recorded: list[tuple[LogPosition, Acceptance]] = field(default_factory=list)
 
     def add(self, transaction: Transaction, acceptance: Acceptance, receipt: Receipt) -> None:
         """Add a message, its acceptance and a delivery for each recipient."""
@@ -66,10 +70,13 @@ class Rows:
         self.log.append(receipts.log_row(receipt, message=number, delivery=None))
         if acceptance.facts is not None and acceptance.facts.grant is not None:
             self.granting.append(Granting(number=number, acceptance=acceptance))
-        for route in acceptance.routes:
+        self.recorded.append((number, acceptance))
+        drawn = [transaction.head.next_delivery() for _ in acceptance.routes]
+        self.clocks.extend(clock_rows(acceptance, number, drawn))
+        for delivery, route in zip(drawn, acceptance.routes, strict=True):
             self.deliveries.append(
                 (
-                    transaction.head.next_delivery(),
+                    delivery,
                     number,
                     route.queue,
                     route.desk.country.value,
@@ -85,13 +92,15 @@ class Rows:
     def insert(self, transaction: Transaction) -> None:
         """Write the tables, in this order, since each refers to the one before.
 
-        A crash in between, or before the commit, loses all of them: no sender has a receipt.
+        A crash in between, or before the commit, loses them all: no sender has a receipt.
         """
         MESSAGES.execute(transaction.connection, self.messages)
         receipts.LOG.execute(transaction.connection, self.log)
         DELIVERIES.execute(transaction.connection, self.deliveries)
         for each in self.granting:
             GRANTS.execute(transaction.connection, grant_rows(transaction.connection, each))
+        CLOCKS.execute(transaction.connection, self.clocks)
+        note_replies(transaction, self.recorded)
 
 
 def _message(number: int, acceptance: Acceptance) -> Values:
@@ -110,6 +119,7 @@ def _message(number: int, acceptance: Acceptance) -> Values:
         acceptance.content_hash,
         acceptance.sealed,
         acceptance.signing_key,
+        acceptance.second_signing_key,
         acceptance.compartment.value,
         acceptance.channel,
         *_noted(acceptance.facts),

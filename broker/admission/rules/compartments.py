@@ -9,21 +9,21 @@ from broker.admission.recipients import Destination, refusal
 from broker.admission.rules.rule import pointer_to, pointer_to_compartment
 from broker.directory import AgencyRecord, Directory
 from broker.errors import Code
-from broker.model import AgencyRef, Message
+from broker.model import AgencyRef, Envelope
 from keys.charter import Charter
 from schemas.vocabulary import Compartment, Country
 
 NAME: Final = "SG-02"
 
 
-def kind_fits(message: Message, destination: Destination, now: Circumstances) -> None:
+def kind_fits(message: Envelope, destination: Destination, now: Circumstances) -> None:
     """The kind of the message goes into the compartment."""
     if not now.policy.takes(destination.compartment, message.kind):
         pointer = pointer_to_compartment(message)
         raise refusal(Code.COMPARTMENT_DENIED, pointer, rule=NAME)
 
 
-def sender_sends(message: Message, destination: Destination, now: Circumstances) -> None:
+def sender_sends(message: Envelope, destination: Destination, now: Circumstances) -> None:
     """The sender's function sends into the compartment."""
     agency = now.directory.agency(message.sender)
     # An agency that left between its token and its message is no agency any more.
@@ -32,13 +32,13 @@ def sender_sends(message: Message, destination: Destination, now: Circumstances)
         raise refusal(Code.COMPARTMENT_DENIED, pointer, rule=NAME)
 
 
-def known_sender_sends(message: Message, destination: Destination, now: Circumstances) -> None:
+def known_sender_sends(message: Envelope, destination: Destination, now: Circumstances) -> None:
     """The same at a desk, which may open what an agency wrote before it left."""
     if now.directory.agency(message.sender) is not None:
         sender_sends(message, destination, now)
 
 
-def somebody_reads(message: Message, destination: Destination, now: Circumstances) -> None:
+def somebody_reads(message: Envelope, destination: Destination, now: Circumstances) -> None:
     """A desk that needs a reader has one, who may read this."""
     if destination.compartment not in now.policy.needs_reader:
         return
@@ -48,7 +48,7 @@ def somebody_reads(message: Message, destination: Destination, now: Circumstance
             raise refusal(Code.COMPARTMENT_DENIED, pointer_to(message, index), rule=NAME)
 
 
-def members_read(message: Message, destination: Destination, now: Circumstances) -> None:
+def members_read(message: Envelope, destination: Destination, now: Circumstances) -> None:
     """Every agency that a charter names for a member may read what goes over the channel."""
     charter = destination.charter
     if charter is None:
@@ -85,7 +85,7 @@ def _reads_all(agency: AgencyRecord | None, compartment: Compartment, policy: Po
 
 
 def _may_read(
-    agency: AgencyRecord, message: Message, destination: Destination, policy: Policy
+    agency: AgencyRecord, message: Envelope, destination: Destination, policy: Policy
 ) -> bool:
     is_addressed = message.facts.addressed_to == agency.ref
     return policy.reads_kind(

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from broker.admission.circumstances import Circumstances
-from broker.model import KnownMessage, Message, MessageId
+from broker.model import Envelope, KnownMessage, MessageId
 
 
-def parents(message: Message, now: Circumstances) -> Iterator[tuple[int, KnownMessage]]:
+def parents(message: Envelope, now: Circumstances) -> Iterator[tuple[int, KnownMessage]]:
     """Give each message that ``lineage`` names, with its place there."""
     for index, message_id in enumerate(message.facts.lineage):
         for one in now.known.get(message_id, ()):
@@ -14,7 +14,7 @@ def parents(message: Message, now: Circumstances) -> Iterator[tuple[int, KnownMe
                 yield index, one
 
 
-def ancestry(message: Message, now: Circumstances) -> Iterator[KnownMessage]:
+def ancestry(message: Envelope, now: Circumstances) -> Iterator[KnownMessage]:
     """Give those that it names, and those where their lineage ends.
 
     The sender need not know the latter: who only passes on what was passed on to him is held to
@@ -29,7 +29,7 @@ def ancestry(message: Message, now: Circumstances) -> Iterator[KnownMessage]:
             yield one
 
 
-def may_know(message: Message, one: KnownMessage, now: Circumstances) -> bool:
+def may_know(message: Envelope, one: KnownMessage, now: Circumstances) -> bool:
     """Whether the sender may have read it: its own, or one that its country sent or received.
 
     And only in a compartment that the sender's function reads: else the answer would tell police
@@ -43,7 +43,7 @@ def may_know(message: Message, one: KnownMessage, now: Circumstances) -> bool:
     return is_there and agency is not None and now.policy.reads(agency.function, one.compartment)
 
 
-def roots_of(message: Message, now: Circumstances) -> frozenset[MessageId]:
+def roots_of(message: Envelope, now: Circumstances) -> frozenset[MessageId]:
     """Where does its lineage end? In itself, if it has none (SG-11)."""
     found = frozenset(root for _, one in parents(message, now) for root in one.roots)
     return found or frozenset({message.id})

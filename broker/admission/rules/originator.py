@@ -11,7 +11,7 @@ from broker.admission.recipients import STRICTNESS, Destination, refusal
 from broker.admission.rules.lineage import ancestry, parents
 from broker.admission.rules.rule import pointer_to
 from broker.errors import Code
-from broker.model import DeskRef, Grant, KnownMessage, Message
+from broker.model import DeskRef, Envelope, Grant, KnownMessage
 from schemas.vocabulary import Compartment, HandlingCode
 
 NAME: Final = "SG-05"
@@ -19,7 +19,7 @@ ASKED_FOR_RECIPIENTS: Final = STRICTNESS.index(HandlingCode.H2)
 ASKED_FOR_JUDICIAL_USE: Final = STRICTNESS.index(HandlingCode.H1)
 
 
-def lineage_is_known(message: Message, _: Destination, now: Circumstances) -> None:
+def lineage_is_known(message: Envelope, _: Destination, now: Circumstances) -> None:
     """Every message that it derives from is one that its sender may know.
 
     One answer for what never was and for what is not the sender's to know.
@@ -30,7 +30,7 @@ def lineage_is_known(message: Message, _: Destination, now: Circumstances) -> No
             raise refusal(Code.REFERENCE_UNKNOWN, f"/lineage/{index}", rule=NAME)
 
 
-def only_own_is_granted(message: Message, _: Destination, now: Circumstances) -> None:
+def only_own_is_granted(message: Envelope, _: Destination, now: Circumstances) -> None:
     """Who permits to hand on is the originator, and no one else."""
     grant = message.facts.grant
     if grant is None:
@@ -40,7 +40,7 @@ def only_own_is_granted(message: Message, _: Destination, now: Circumstances) ->
             raise refusal(Code.REFERENCE_UNKNOWN, "/body/permission/for", rule=NAME)
 
 
-def handling_is_kept(message: Message, _: Destination, now: Circumstances) -> None:
+def handling_is_kept(message: Envelope, _: Destination, now: Circumstances) -> None:
     """What derives from a message of others is handled as strictly as that."""
     for one in ancestry(message, now):
         if one.sender != message.sender and _strictness(one.handling) > _strictness(
@@ -49,7 +49,7 @@ def handling_is_kept(message: Message, _: Destination, now: Circumstances) -> No
             raise refusal(Code.ORIGINATOR_DENIED, "/handling/code", rule=NAME)
 
 
-def recipients_are_granted(message: Message, destination: Destination, now: Circumstances) -> None:
+def recipients_are_granted(message: Envelope, destination: Destination, now: Circumstances) -> None:
     """From H2 on, a recipient had it from the originator, or the originator lets him have it."""
     for one in ancestry(message, now):
         if one.sender == message.sender or _strictness(one.handling) < ASKED_FOR_RECIPIENTS:
@@ -59,7 +59,9 @@ def recipients_are_granted(message: Message, destination: Destination, now: Circ
                 raise refusal(Code.ORIGINATOR_DENIED, pointer_to(message, index), rule=NAME)
 
 
-def judicial_use_is_granted(message: Message, destination: Destination, now: Circumstances) -> None:
+def judicial_use_is_granted(
+    message: Envelope, destination: Destination, now: Circumstances
+) -> None:
     """From H1 on, the originator consents to use in court, or sent it for that himself."""
     if not _is_judicial(destination.compartment, message.facts.purpose, now):
         return
@@ -85,12 +87,12 @@ def _had_it(one: KnownMessage, desk: DeskRef) -> bool:
     return is_own or desk in one.desks
 
 
-def _grants(one: KnownMessage, desk: DeskRef, message: Message, now: Circumstances) -> bool:
+def _grants(one: KnownMessage, desk: DeskRef, message: Envelope, now: Circumstances) -> bool:
     return any(_covers(grant, one, desk, message, now) for grant in one.grants)
 
 
 def _covers(
-    grant: Grant, one: KnownMessage, desk: DeskRef, message: Message, now: Circumstances
+    grant: Grant, one: KnownMessage, desk: DeskRef, message: Envelope, now: Circumstances
 ) -> bool:
     """Whether a permission is for this country, this purpose and this time."""
     return (

@@ -10,13 +10,13 @@ from broker.admission.circumstances import Circumstances
 from broker.admission.recipients import Destination, refusal
 from broker.admission.rules.rule import pointer_to, pointer_to_compartment
 from broker.errors import Code
-from broker.model import Message
+from broker.model import Envelope
 from schemas.vocabulary import Compartment
 
 NAME: Final = "SG-01"
 
 
-def marks_stay_in_protection(message: Message, destination: Destination, _: Circumstances) -> None:
+def marks_stay_in_protection(message: Envelope, destination: Destination, _: Circumstances) -> None:
     """What marks somebody goes to desks that police and migration control never read.
 
     Groups count as persons do: "200 asylum seekers at this shelter" finds each of them.
@@ -25,7 +25,7 @@ def marks_stay_in_protection(message: Message, destination: Destination, _: Circ
         raise refusal(Code.PROTECTION_DENIED, pointer_to_compartment(message), rule=NAME)
 
 
-def nobody_is_sent_home(message: Message, destination: Destination, _: Circumstances) -> None:
+def nobody_is_sent_home(message: Envelope, destination: Destination, _: Circumstances) -> None:
     """No recipient is a country that somebody marked comes from; in protection, that anybody does.
 
     A channel's member is a recipient like any other, and so is a copy for the sender's country.

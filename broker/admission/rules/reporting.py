@@ -6,12 +6,12 @@ from broker.admission.circumstances import Circumstances
 from broker.admission.recipients import Destination, refusal
 from broker.admission.rules.lineage import ancestry, roots_of
 from broker.errors import Code
-from broker.model import Evaluation, Message
+from broker.model import Envelope, Evaluation
 
 NAME: Final = "SG-11"
 
 
-def nothing_is_upgraded(message: Message, _: Destination, now: Circumstances) -> None:
+def nothing_is_upgraded(message: Envelope, _: Destination, now: Circumstances) -> None:
     """With one root, the evaluation is no better than one that its chain already has.
 
     Two independent roots may confirm each other. Schemes are kept as given and never
