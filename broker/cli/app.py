@@ -20,6 +20,7 @@ from broker.cli import (
     keys_status,
     notices,
     operation,
+    policy,
     profile,
     queues,
     requests,
@@ -30,7 +31,15 @@ from broker.cli import (
     subscribe,
     validate,
 )
-from broker.cli.admin import deciding, listing, pairs, participants, requeue, statements
+from broker.cli.admin import (
+    deciding,
+    listing,
+    pairs,
+    participants,
+    requeue,
+    safeguards,
+    statements,
+)
 from broker.cli.admin import requests as admin_requests
 from broker.cli.ceremony import holder
 from broker.cli.ceremony import root as ceremony
@@ -56,6 +65,10 @@ def make() -> typer.Typer:
         _group_of({"list": code_lists.list_code_lists, "show": code_lists.show}), name="code-lists"
     )
     root.add_typer(_group_of({"total": operation.total}), name="operation")
+    root.add_typer(
+        _group_of({"check": policy.check, "explain": policy.explain, "show": policy.show}),
+        name="policy",
+    )
     root.add_typer(_keys(), name="keys")
     root.add_typer(_group_of({"new": profile.new, "show": profile.show}), name="profile")
     root.add_typer(_group_of({"upgrade": database.upgrade, "check": database.check}), name="db")
@@ -113,6 +126,7 @@ def _admin() -> typer.Typer:
     admin.add_typer(_group_of({"open": pairs.open_pair, "close": pairs.close_pair}), name="pair")
     admin.add_typer(_group_of({"add": statements.add}), name="statement")
     admin.add_typer(_group_of({"propose": deciding.propose_policy}), name="policy")
+    admin.add_typer(_group_of({"propose": safeguards.propose}), name="safeguards")
     admin.command("approve", cls=HelpCommand)(deciding.approve)
     admin.command("cancel", cls=HelpCommand)(deciding.cancel)
     admin.command("acts", cls=HelpCommand)(deciding.acts)
