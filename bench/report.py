@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from bench.parts import Part
+from bench.parts import POLICY, Part
 from bench.services import Usage
 from bench.suspension import Suspension
 
@@ -126,6 +126,14 @@ def add_ratios(result: Result) -> None:
                     name="CPU of the accept path / sum of its parts",
                     clients=clients,
                     value=held.gateway_us / accept,
+                )
+            )
+            policy = sum(one.cpu_us for one in result.parts if one.name == POLICY)
+            result.ratios.append(
+                Ratio(
+                    name="safeguards / CPU of the accept path (aim: below 0.05)",
+                    clients=clients,
+                    value=policy / held.gateway_us,
                 )
             )
             if running is not None:
