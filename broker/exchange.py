@@ -45,6 +45,7 @@ from broker.ports import Clock, DirectoryMoved, IdTaken, MessageLedger, Recorded
 from broker.sealing.content import SignedContent
 from broker.sealing.route import route_of
 from broker.sealing.seal import SealedMessage, seal
+from keys.charter import ChannelName
 from keys.entropy import Entropy
 from keys.identifiers import KeyId
 from keys.key import EncryptionKey, VerificationKey
@@ -220,8 +221,17 @@ class Exchange:
             channel=message.to.channel,
             facts=message.facts,
             roots=routed.roots,
+            hides_recipients=self._hides(message.to.channel, now),
             facts_digest=signed.facts_digest if isinstance(signed, ClaimedPosting) else None,
         )
+
+    def _hides(self, name: ChannelName | None, now: datetime) -> bool:
+        if name is None:
+            # A message to countries names them all, and its sender has signed that.
+            return False
+        channel = self._current.channel(name)
+        charter = None if channel is None else channel.charter(now)
+        return charter is None or not charter.shows_recipients
 
     async def _first_answer(self, signed: Authenticated) -> Accepted | None:
         message_id = (

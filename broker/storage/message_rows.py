@@ -1,8 +1,9 @@
 """What does an accepted message add to the tables?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from broker.model import Acceptance, DeliveryState, Evaluation, Facts, Receipt
+from broker.model import Acceptance, DeliveryState, DeskRef, Evaluation, Facts, Receipt
 from broker.storage import receipts
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.tables import deliveries, messages
@@ -45,6 +46,7 @@ DELIVERIES = BulkInsert(
     "changed_at",
     "expires",
     "attempts",
+    "desk_receipt",
 )
 
 
@@ -56,8 +58,22 @@ class Rows:
     log: list[Values] = field(default_factory=list)
     deliveries: list[Values] = field(default_factory=list)
 
-    def add(self, transaction: Transaction, acceptance: Acceptance, receipt: Receipt) -> None:
-        """Add a message, its acceptance and a delivery for each recipient."""
+    def add(
+        self,
+        transaction: Transaction,
+        acceptance: Acceptance,
+        receipt: Receipt,
+        *,
+        desk_receipts: Mapping[DeskRef, str],
+    ) -> None:
+        """Add a message, its acceptance and a delivery for each recipient.
+
+        Args:
+            transaction: Gives each delivery its number.
+            acceptance: What was accepted.
+            receipt: For its sender.
+            desk_receipts: For each desk that may not learn who else received it.
+        """
         number = receipt.position
         self.messages.append(_message(number, acceptance))
         self.log.append(receipts.log_row(receipt, message=number, delivery=None))
@@ -74,6 +90,7 @@ class Rows:
                     acceptance.accepted_at,
                     acceptance.expires,
                     0,
+                    desk_receipts.get(route.desk),
                 )
             )
 
