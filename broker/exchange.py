@@ -217,6 +217,7 @@ class Exchange:
                 zip((route.desk for route in routed.deliveries), sealed.recipients, strict=True)
             ),
             signing_key=signed.signed_with,
+            second_signing_key=message.second_signed_with,
             compartment=routed.compartment,
             channel=message.to.channel,
             facts=message.facts,

@@ -113,12 +113,13 @@ class Pickup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What the exchange tells an origin country of a key."""
+    """What the exchange tells a country: of a key, or of a request that nobody answers."""
 
     country: Country
     at: datetime
-    kid: KeyId
     event: str
+    kid: KeyId | None = None
+    """The key, if it is about one."""
     subject: bytes
     """SHA-256 of what it is about: a country is told of it once."""
     token: str = field(repr=False)

@@ -7,7 +7,7 @@ proves that the stage was passed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NewType, TypeAlias
 
@@ -101,7 +101,7 @@ class Posting:
 
     body: bytes = field(repr=False)
     signature: str = field(repr=False)
-    """The ``Message-Signature`` header: a detached JWS."""
+    """The ``Message-Signature`` header: a detached JWS, or two with a comma between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +113,8 @@ class SignedPosting:
     sender: AgencyRef
     signed_with: KeyId
     claims: "SignatureClaims"
+    second_signed_with: KeyId | None = None
+    """The key of a second officer of the same agency, who signed these bytes too (SG-03)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +171,8 @@ class Envelope:
     handling: HandlingCode
     facts: "Facts"
     """What the rules need to know of what it says."""
+    second_signed_with: KeyId | None = None
+    """Proven: another message key of the sender than the author's. None: nobody co-signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +218,8 @@ class Facts:
     lineage: tuple[MessageId, ...] = ()
     concerns: MessageId | None = None
     """The message that is recalled or rectified."""
+    replaced_by: MessageId | None = None
+    """The message that stands in its place, of a rectification."""
     reply_outcome: str | None = None
     refusal_ground: str | None = None
     grant: Grant | None = None
@@ -313,6 +319,21 @@ class EventKind(StrEnum):
     REQUEUED = "requeued"
     REWRAPPED = "rewrapped"
     """A desk took its copy from one of its keys to the next; the content did not change."""
+    RECALLED = "recalled"
+    """The originator took it back; it is not handed over any more."""
+    DISPOSED = "disposed"
+    """A desk answered a recall or rectification; the receipt says how."""
+    DESTROYED = "destroyed"
+    """The exchange destroyed the sealed content; its hash stays."""
+
+
+class Disposition(StrEnum):
+    """What a desk did with a message that was recalled or rectified (SG-07)."""
+
+    DESTROYED = "destroyed"
+    CORRECTED = "corrected"
+    KEPT = "kept"
+    """It says why; later it may still destroy or correct."""
 
 
 class RefusalReason(StrEnum):
@@ -344,6 +365,8 @@ class Event:
     facts_digest: str | None = None
     """Of ``ACCEPTED``, sealed by its origin: what the facts were said to be."""
     reason: RefusalReason | None = None
+    disposition: "Disposition | None" = None
+    """Of ``DISPOSED``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,6 +402,8 @@ class Acceptance:
     recipient_keys: Mapping[DeskRef, KeyId]
     signing_key: KeyId
     """The key that signed the message."""
+    second_signing_key: KeyId | None = None
+    """The key of the second officer, if there was one (SG-03)."""
     compartment: Compartment = Compartment.INTELLIGENCE
     channel: ChannelName | None = None
     facts: Facts | None = None
@@ -453,6 +478,25 @@ class RecipientStatus:
     """The desk's own signature over its answer."""
     receipt: str | None
     """The gateway's receipt for the final event."""
+    order: "OrderStatus | None" = None
+    """Of a recall or rectification: what the desk did with its copy of the other message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderStatus:
+    """A recall or rectification at one desk: open, or answered (SG-07)."""
+
+    answered_at: datetime | None
+    """None: open."""
+    disposition: Disposition | None
+    because: str | None
+    """A code of ``kept_reason``."""
+    until: date | None
+    """Until when the desk means to keep it."""
+    desk_evidence: str | None
+    """The desk's own signature; none where its copy was never handed over."""
+    receipt: str | None
+    """The gateway's receipt for the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

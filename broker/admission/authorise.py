@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from broker.admission.policy import Policy
+from broker.admission.recall import TAKING_BACK, take_back
 from broker.admission.recipients import Destination, destination_of, refusal
+from broker.admission.threads import check_thread
 from broker.directory import Directory
 from broker.errors import Code
 from broker.model import Envelope, KnownMessage, MessageId, RoutedMessage
@@ -40,10 +42,13 @@ def authorise(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
         PermissionDeniedError: A recipient or channel is unknown, closed or left out by its
             charter, or a rule denies it; ``rule`` names that one.
     """
+    if message.kind in TAKING_BACK:
+        return take_back(message, circumstances.known)
     destination = destination_of(message, circumstances.directory, circumstances.now)
     _check_sealing(destination, circumstances)
     _check_compartment(message, destination, circumstances)
     _check_firewall(message, destination)
+    check_thread(message, destination, circumstances.known)
     return RoutedMessage(
         message=message, compartment=destination.compartment, deliveries=destination.routes
     )

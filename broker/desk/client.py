@@ -18,6 +18,7 @@ import structlog
 
 from broker.admission.acknowledge import MESSAGE_ID
 from broker.desk import sign, wire
+from broker.desk.asked import AskedRequest, read_asked
 from broker.desk.failures import AnswerError
 from broker.desk.held_keys import HeldKeys
 from broker.desk.notices import Noticed, read_notice
@@ -40,7 +41,7 @@ from broker.desk.wire import (
 )
 from broker.desk.wraps import Moved, WaitingPage, read_moved, read_waiting
 from broker.directory import Directory
-from broker.errors import ConfigurationError
+from broker.errors import Code, ConfigurationError, SignatureError
 from broker.model import (
     AgencyRef,
     DeliveryNumber,
@@ -54,8 +55,10 @@ from broker.model import (
     RefusalReason,
     SealedPosting,
 )
+from broker.request_ports import RequestState
 from broker.sealing.wire import content_hash
 from keys.identifiers import KeyId
+from keys.key import SigningKey
 from schemas.loader import SchemaSet
 
 JSON_TYPE: Final = {"Content-Type": "application/json"}
@@ -205,19 +208,29 @@ class EnlaceClient:
 
     # --- an agency ------------------------------------------------------------------------
 
-    def sign(self, document: Mapping[str, Json] | bytes) -> Posting:
+    def sign(
+        self, document: Mapping[str, Json] | bytes, *, second: SigningKey | None = None
+    ) -> Posting:
         """Sign a message without sending it: ``.body`` and ``.signature``, good for a week.
 
         Args:
             document: Bytes are signed as they are; a mapping is written as compact JSON.
+            second: Another message-signature key of the agency, of its second officer (SG-03).
 
         Raises:
             DocumentError: Not strict JSON, or without id, kind or version.
+            SignatureError: The second key is the author's.
             ConfigurationError: The profile is a desk's.
         """
         agency = self._agency()
         body = document if isinstance(document, bytes) else sign.message_bytes(document)
-        return sign.sign_message(body, self.keys.signature, agency=agency, now=self.timing.clock())
+        key, now = self.keys.signature, self.timing.clock()
+        posting = sign.sign_message(body, key, agency=agency, now=now)
+        if second is None:
+            return posting
+        if second.public.form == key.public.form:
+            raise SignatureError(Code.SIGNATURE_INVALID)
+        return sign.add_second(posting, second, agency=agency, now=now)
 
     async def send(self, message: bytes | Posting | SealedPosting) -> Accepted:
         """Send a message; what is not signed yet is signed first.
@@ -436,7 +449,7 @@ class EnlaceClient:
         return directory
 
     async def notices(self, *, after: int = 0) -> tuple[Noticed, ...]:
-        """What has the exchange told this country about keys? Oldest first, each verified.
+        """What has the exchange told this country? Oldest first, each verified.
 
         Args:
             after: Only those with a higher number.
@@ -455,6 +468,36 @@ class EnlaceClient:
             if not page:
                 return tuple(found)
             after = page[-1][0]
+
+    async def requests(
+        self, *, received: bool, state: RequestState | None = None
+    ) -> tuple[AskedRequest, ...]:
+        """Which requests wait for an answer? Oldest first.
+
+        Args:
+            received: What this desk was asked; else what this agency's country has asked.
+            state: Only those in it.
+
+        Raises:
+            ProblemError: Also if a desk asks for what was sent, or an agency for the other.
+            UnreachableError, AnswerError: As :meth:`send`.
+        """
+        found: list[AskedRequest] = []
+        cursor: int | None = 0
+        while cursor is not None:
+            query = (
+                ("direction", "received" if received else "sent"),
+                ("state", "all" if state is None else state.value),
+                ("cursor", str(cursor)),
+            )
+            answer = await self._request(Request(method="GET", path="/v1/requests", query=query))
+            page = read_asked(answer.body)
+            found += page.requests
+            if page.cursor is not None and page.cursor <= cursor:
+                # A gateway that goes round in circles would keep us for ever.
+                raise AnswerError("the list of requests does not end")
+            cursor = page.cursor
+        return tuple(found)
 
     async def _post(
         self, posting: Posting | SealedPosting, *, query: Query

@@ -85,6 +85,7 @@ class ProvenMessage:
     message: Message
     receipt: ReceiptContent
     signed_with: KeyId
+    second_signed_with: KeyId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,8 @@ class OpenedMessage:
     """The origin's key."""
     opened_with: KeyId
     """The desk's own."""
+    second_signed_with: KeyId | None = None
+    """The key of a second officer of the origin, if one signed (SG-03)."""
 
 
 def open_hand_over(
@@ -170,6 +173,7 @@ def _open(
         accepted_at=receipt.at,
         signed_with=signed.signed_with,
         opened_with=unsealed.kid,
+        second_signed_with=signed.second_signed_with,
     )
 
 
@@ -186,7 +190,12 @@ def prove_message(
     message = _check_content(signed, receipt, trust)
     if (receipt.message_id, receipt.origin) != (message.id, message.sender):
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt")
-    return ProvenMessage(message=message, receipt=receipt, signed_with=signed.signed_with)
+    return ProvenMessage(
+        message=message,
+        receipt=receipt,
+        signed_with=signed.signed_with,
+        second_signed_with=signed.second_signed_with,
+    )
 
 
 def _check_hash(hand_over: ReceivedHandOver) -> None:

@@ -14,6 +14,7 @@ from broker.model import (
     AgencyRef,
     ContentHash,
     DeskRef,
+    Disposition,
     Event,
     EventKind,
     LogPosition,
@@ -29,7 +30,7 @@ from schemas.vocabulary import Compartment, Country
 
 RECEIPT_TYP: Final = "enlace-receipt+jws"
 MEMBERS: Final = frozenset({"iss", "event", "mid", "org", "hash", "at", "pos", "rcp"})
-OPTIONAL: Final = frozenset({"reason", "rules", "facts"})
+OPTIONAL: Final = frozenset({"reason", "rules", "facts", "disposition"})
 BEFORE_RULES: Final = "open-pair"
 
 
@@ -51,6 +52,8 @@ class ReceiptContent:
     facts_digest: str | None
     """What the origin said of a content that the gateway could not see."""
     reason: RefusalReason | None
+    disposition: Disposition | None
+    """Of ``DISPOSED``: what the desk did (SG-07)."""
     signed_with: KeyId
     """The receipt key; whether it counted at that moment, the directory says."""
 
@@ -89,6 +92,8 @@ class ReceiptIssuer:
             payload["facts"] = event.facts_digest
         if event.reason is not None:
             payload["reason"] = event.reason.value
+        if event.disposition is not None:
+            payload["disposition"] = event.disposition.value
         return jws.sign_compact(strict_json.write(payload), self._key, typ=RECEIPT_TYP)
 
 
@@ -140,6 +145,7 @@ def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
     ):
         raise EvidenceError(Code.EVIDENCE_INVALID)
     reason, facts = members.get("reason"), members.get("facts")
+    disposition = members.get("disposition")
     return ReceiptContent(
         issuer=_text(members["iss"]),
         event=EventKind(_text(members["event"])),
@@ -152,6 +158,7 @@ def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
         rules={parse_desk(desk): _text(rule) for desk, rule in rules.items()},
         facts_digest=None if facts is None else _text(facts),
         reason=None if reason is None else RefusalReason(_text(reason)),
+        disposition=None if disposition is None else Disposition(_text(disposition)),
         signed_with=signed_with,
     )
 

@@ -1,6 +1,7 @@
 """Reading what a request carries: strictly, bounded in size and time, and nothing more."""
 
 import re
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
@@ -94,6 +95,14 @@ def read_number(request: web.Request, name: str, *, default: int, low: int, high
     if len(values) > 1 or not NUMBER.fullmatch(values[0]) or not low <= int(values[0]) <= high:
         raise _parameter_problem(name)
     return int(values[0])
+
+
+def read_choice(request: web.Request, name: str, choices: Collection[str], *, default: str) -> str:
+    """Read one of a few words from the query, once."""
+    values = request.query.getall(name, [default])
+    if len(values) > 1 or values[0] not in choices:
+        raise _parameter_problem(name)
+    return values[0]
 
 
 def read_flag(request: web.Request, name: str) -> bool:

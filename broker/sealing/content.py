@@ -42,6 +42,7 @@ class SignedContent:
 
     body: bytes = field(repr=False)
     signature: str = field(repr=False)
+    """A second officer's stands behind it, with a comma between."""
 
 
 def commit(key: ContentKey) -> bytes:

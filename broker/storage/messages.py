@@ -27,6 +27,7 @@ from broker.storage.known import known_messages
 from broker.storage.message_rows import Rows
 from broker.storage.status import message_status
 from broker.storage.tables import log, messages
+from broker.storage.taking_back import TakingBack, take_back
 from broker.storage.transaction import Transaction, padded
 from schemas.vocabulary import Country
 
@@ -76,6 +77,7 @@ def record_all(
         transaction.connection, [recording.acceptance.message_id for recording in recordings]
     )
     rows = Rows()
+    taken_back: list[TakingBack | None] = []
     answers: list[Recorded | IdTaken | DirectoryMoved] = []
     for recording in recordings:
         acceptance = recording.acceptance
@@ -93,7 +95,11 @@ def record_all(
         hidden = _desk_receipts(acceptance, receipt, recording.sign)
         rows.add(transaction, acceptance, receipt, desk_receipts=hidden)
         answers.append(Recorded(receipt=receipt, replayed=False))
+        taken_back.append(TakingBack.of(acceptance, recording.sign))
     rows.insert(transaction)
+    for each in taken_back:
+        if each is not None:
+            take_back(transaction, each)
     return answers
 
 

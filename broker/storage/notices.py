@@ -11,6 +11,8 @@ from broker.storage.transaction import Transaction
 from keys.identifiers import KeyId
 from schemas.vocabulary import Country
 
+NO_KEY = ""
+"""In the place of the key, where a notice is about none."""
 PICKED_UP = select(pickups.c.version, pickups.c.at).where(pickups.c.party == bindparam("party"))
 PICK_UP = (
     update(pickups)
@@ -54,7 +56,7 @@ def add_notice(transaction: Transaction, notice: Notice) -> bool:
         "number": connection.execute(LAST_NOTICE).scalar_one() + 1,
         "country": notice.country.value,
         "at": notice.at,
-        "kid": notice.kid,
+        "kid": notice.kid or NO_KEY,
         "event": notice.event,
         "subject": notice.subject,
         "token": notice.token,
@@ -86,7 +88,7 @@ def list_notices(
             notice=Notice(
                 country=Country(row.country),
                 at=row.at,
-                kid=KeyId(row.kid),
+                kid=KeyId(row.kid) if row.kid else None,
                 event=row.event,
                 subject=bytes(row.subject),
                 token=row.token,

@@ -22,6 +22,7 @@ FULL = Facts(
     in_reply_to=ONE,
     lineage=(ONE, TWO),
     concerns=TWO,
+    replaced_by=ONE,
     reply_outcome="refused",
     refusal_ground="national_security",
     grant=Grant(

@@ -127,6 +127,7 @@ class FakeGateway:
         self.headers: list[Mapping[str, str]] = []
         self.queries: list[str] = []
         self.messages: dict[str, tuple[bytes, dict[str, Any]]] = {}
+        self.signatures: dict[str, str] = {}
         self.deliveries: dict[tuple[str, str], Delivery] = {}
         self.answers: list[DeskAnswer] = []
         self.streams: list[asyncio.Queue[bytes | None]] = []
@@ -254,6 +255,7 @@ class FakeGateway:
                 "recipients": recipients,
             }
             self.messages[message_id] = (posting.body, answer)
+            self.signatures[message_id] = posting.signature
         return web.json_response(
             self.messages[message_id][1],
             status=202,
