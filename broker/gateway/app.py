@@ -11,7 +11,9 @@ from broker.gateway.oauth import oauth_routes
 from broker.gateway.requests import MAX_SEALED_BYTES
 
 ID: Final = r"{id:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
-QUEUE: Final = r"{queue:[A-Z]{2}\.[A-Z]{2}\.[a-z]{1,20}}"
+PAIR_QUEUE: Final = r"[A-Z]{2}\.[A-Z]{2}\.[a-z]{1,20}"
+CHANNEL_QUEUE: Final = r"[a-z0-9][a-z0-9-]{0,26}[a-z0-9]\.[A-Z]{2}"
+QUEUE: Final = f"{{queue:(?:{PAIR_QUEUE}|{CHANNEL_QUEUE})}}"
 NAME: Final = r"{name:[a-z0-9_-]{1,64}}"
 VERSION: Final = r"{version:[0-9]{1,3}\.[0-9]{1,3}}"
 CODE: Final = r"{code:[a-z-]{1,64}}"
