@@ -235,6 +235,10 @@ class Facts:
     """Whether a child could be found by a field (SG-04)."""
     needs_second_officer: bool = False
     """Whether a migrant is said to have acted as guide or driver (SG-03)."""
+    criminalises: bool = False
+    """Whether being smuggled is made a suspicion, or acting as guide one without a basis."""
+    addressed_to: AgencyRef | None = None
+    """Of a referral: the agency whose service is asked for (SG-02)."""
     has_narrative: bool = False
     """Whether a protection body tells what happened in words (SG-10)."""
 
