@@ -107,6 +107,7 @@ def build_gateway(
         polls=PollSessions(hand_overs=hand_overs),
         deliveries=ledger.deliveries,
         key_ledger=ledger.keys,
+        recalls=ledger.recalls,
         directory=watch,
         access=_access(settings, keys, ledger, watch, limits),
         relay=Relay(ledger=ledger.deliveries, transport=transport, clock=utc_now),

@@ -1,6 +1,7 @@
 """Reading what a request carries: strictly, bounded in size and time, and nothing more."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -81,6 +82,14 @@ def read_flag(request: web.Request, name: str) -> bool:
     if len(values) > 1 or values[0] not in ("true", "false"):
         raise _parameter_problem(name)
     return values[0] == "true"
+
+
+def read_choice(request: web.Request, name: str, choices: Sequence[str]) -> str:
+    """Read one of a few words from the query; absent means the first."""
+    values = request.query.getall(name, [choices[0]])
+    if len(values) > 1 or values[0] not in choices:
+        raise _parameter_problem(name)
+    return values[0]
 
 
 def check_parameters(request: web.Request, *known: str) -> None:

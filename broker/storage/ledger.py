@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from broker.key_ports import KeyLedger
 from broker.ports import DeliveryLedger, DirectoryStore, MessageLedger, ProofStore
+from broker.recall_ports import RecallLedger
 from broker.storage.connect import connect
 from broker.storage.database import Database, Limits
 from broker.storage.deliveries import StoredDeliveries
@@ -15,17 +16,19 @@ from broker.storage.keys import StoredKeys
 from broker.storage.messages import StoredMessages
 from broker.storage.migrate import check_connection
 from broker.storage.proofs import StoredProofs
+from broker.storage.recalls import StoredRecalls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Everything that the exchange remembers; one writer serves all five."""
+    """Everything that the exchange remembers; one writer serves all."""
 
     messages: MessageLedger
     deliveries: DeliveryLedger
     proofs: ProofStore
     directory: DirectoryStore
     keys: KeyLedger
+    recalls: RecallLedger
 
 
 @asynccontextmanager
@@ -62,6 +65,7 @@ async def serve(database: Database) -> AsyncIterator[Ledger]:
             proofs=StoredProofs(commits),
             directory=StoredDirectory(database, commits),
             keys=StoredKeys(database, commits),
+            recalls=StoredRecalls(database, commits),
         )
     finally:
         await finds.close()
