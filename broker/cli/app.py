@@ -21,6 +21,7 @@ from broker.cli import (
     notices,
     profile,
     queues,
+    recalls,
     schemas,
     send,
     status,
@@ -44,6 +45,7 @@ def make() -> typer.Typer:
     root.command("queues", cls=HelpCommand)(queues.queues)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
     root.command("notices", cls=HelpCommand)(notices.notices)
+    root.add_typer(recalls.make(), name="recalls")
     root.command("validate", cls=HelpCommand)(validate.validate)
     root.add_typer(_group_of({"list": schemas.list_schemas, "show": schemas.show}), name="schemas")
     root.add_typer(
