@@ -18,6 +18,7 @@ from broker.admission.dpop import DpopNonces
 from broker.attempt import attempt
 from broker.directory_watch import DirectoryWatch
 from broker.errors import ConfigurationError
+from broker.escalation import Escalations
 from broker.exchange import Exchange
 from broker.file_watch import FileWatch
 from broker.gateway.access import Access, ClientKeys
@@ -108,6 +109,7 @@ def build_gateway(
         deliveries=ledger.deliveries,
         key_ledger=ledger.keys,
         recalls=ledger.recalls,
+        requests=ledger.requests,
         directory=watch,
         access=_access(settings, keys, ledger, watch, limits),
         relay=Relay(ledger=ledger.deliveries, transport=transport, clock=utc_now),
@@ -187,8 +189,9 @@ async def running_gateway(
             gateway.metrics.watch_tls(tls.seconds_left)
             watches.append(tls.watch)
         key_watch = _key_watch(settings, gateway, keys, ledger)
+        escalations = _escalations(settings, gateway, keys, ledger)
         await stack.enter_async_context(
-            _background(gateway, transport, ledger, (*watches, key_watch))
+            _background(gateway, transport, ledger, (*watches, key_watch, escalations))
         )
         await stack.enter_async_context(_serving(settings, gateway, transport, tls))
         log.info("gateway:started", transport=transport.name, listen=settings.listen)
@@ -205,12 +208,24 @@ def _key_watch(settings: Settings, gateway: Gateway, keys: GatewayKeys, ledger: 
     )
 
 
+def _escalations(
+    settings: Settings, gateway: Gateway, keys: GatewayKeys, ledger: Ledger
+) -> Escalations:
+    return Escalations(
+        ledger=ledger.requests,
+        directory=lambda: gateway.directory.current,
+        sign=keys.sign_notice,
+        issuer=settings.base_url,
+        clock=utc_now,
+    )
+
+
 @asynccontextmanager
 async def _background(
     gateway: Gateway,
     transport: Transport,
     ledger: Ledger,
-    watches: Sequence[FileWatch[Any] | KeyWatch],
+    watches: Sequence[FileWatch[Any] | KeyWatch | Escalations],
 ) -> AsyncIterator[None]:
     sweep = Sweep(
         ledger=ledger.deliveries,

@@ -11,8 +11,8 @@ from typing import Final
 from broker.errors import Code, FieldProblem, PermissionDeniedError
 from broker.model import (
     DeskRef,
+    Envelope,
     KnownMessage,
-    Message,
     MessageId,
     QueueName,
     Route,
@@ -28,7 +28,9 @@ HELD_BY_DESK: Final = "SG-07"
 OF: Final = "/body/of"
 
 
-def take_back(message: Message, known: Mapping[MessageId, Sequence[KnownMessage]]) -> RoutedMessage:
+def take_back(
+    message: Envelope, known: Mapping[MessageId, Sequence[KnownMessage]]
+) -> RoutedMessage:
     """Route a recall or rectification to every desk of the message that it names.
 
     Args:
@@ -57,7 +59,7 @@ def take_back(message: Message, known: Mapping[MessageId, Sequence[KnownMessage]
 
 
 def _own(
-    message: Message, known: Mapping[MessageId, Sequence[KnownMessage]]
+    message: Envelope, known: Mapping[MessageId, Sequence[KnownMessage]]
 ) -> KnownMessage | None:
     concerns = message.facts.concerns
     if concerns is None:
@@ -66,7 +68,7 @@ def _own(
     return next((each for each in same_id if each.sender == message.sender), None)
 
 
-def _has_same_address(message: Message, subject: KnownMessage) -> bool:
+def _has_same_address(message: Envelope, subject: KnownMessage) -> bool:
     to, countries = message.to, {desk.country for desk in subject.desks}
     if subject.channel is not None:
         had_own_copy = message.sender.country in countries

@@ -19,6 +19,7 @@ from broker.model import AgencyRef, Caller, DeskRef, Scope
 from broker.ports import Clock, DeliveryLedger
 from broker.recall_ports import RecallLedger
 from broker.relay import Relay
+from broker.request_ports import RequestLedger
 from broker.texts.catalogue import Catalogue
 from schemas.loader import SchemaSet
 
@@ -48,6 +49,7 @@ class Gateway:
     deliveries: DeliveryLedger
     key_ledger: KeyLedger
     recalls: RecallLedger
+    requests: RequestLedger
     directory: DirectoryWatch
     access: Access
     relay: Relay

@@ -25,9 +25,9 @@ async def list_recalls(request: web.Request) -> web.Response:
     gateway = request.app[GATEWAY]
     _, party = await calling_participant(request)
     check_parameters(request, "state", "direction", "after", "limit")
-    state = read_choice(request, "state", STATES)
+    state = read_choice(request, "state", STATES, default="open")
     own = "sent" if isinstance(party, AgencyRef) else "received"
-    if "direction" in request.query and read_choice(request, "direction", DIRECTIONS) != own:
+    if read_choice(request, "direction", DIRECTIONS, default=own) != own:
         # An agency receives nothing and a desk sends nothing: an empty list would mislead.
         raise _invalid("direction")
     found = await gateway.recalls.orders(

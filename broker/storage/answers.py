@@ -18,7 +18,9 @@ from broker.model import (
     Receipt,
 )
 from broker.ports import Answered, SignReceipt
+from broker.request_ports import RETURNED
 from broker.storage import receipts
+from broker.storage.clocks import close_clocks
 from broker.storage.group_commit import Sort
 from broker.storage.settling import EVENT_COLUMNS, Settlement, draw_receipt, settle
 from broker.storage.tables import deliveries, log, messages
@@ -85,6 +87,10 @@ def answer_all(transaction: Transaction, answerings: Sequence[Answering]) -> Seq
             )
         )
     settle(transaction, settlements)
+    for one in settlements:
+        if one.state is DeliveryState.REFUSED:
+            # Its sender has the desk's signed reason, and nobody there will answer it.
+            close_clocks(transaction, [one.row.number], outcome=RETURNED, at=one.receipt.at)
     return answered
 
 

@@ -164,4 +164,5 @@ def _accepted(acceptance: Acceptance) -> Event:
         content_hash=acceptance.content_hash,
         recipients=acceptance.recipient_keys,
         rules={route.desk: route.rule for route in acceptance.routes},
+        facts_digest=acceptance.facts_digest,
     )
