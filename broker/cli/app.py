@@ -22,6 +22,7 @@ from broker.cli import (
     operation,
     profile,
     queues,
+    read,
     requests,
     schemas,
     send,
@@ -47,6 +48,7 @@ def make() -> typer.Typer:
     root.command("sign", cls=HelpCommand)(sign.sign)
     root.command("status", cls=HelpCommand)(status.status)
     root.command("queues", cls=HelpCommand)(queues.queues)
+    root.command("read", cls=HelpCommand)(read.read)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
     root.command("requests", cls=HelpCommand)(requests.requests)
     root.command("notices", cls=HelpCommand)(notices.notices)
