@@ -22,6 +22,7 @@ from broker.cli import (
     operation,
     profile,
     queues,
+    read,
     recalls,
     requests,
     schemas,
@@ -48,6 +49,7 @@ def make() -> typer.Typer:
     root.command("sign", cls=HelpCommand)(sign.sign)
     root.command("status", cls=HelpCommand)(status.status)
     root.command("queues", cls=HelpCommand)(queues.queues)
+    root.command("read", cls=HelpCommand)(read.read)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
     root.command("requests", cls=HelpCommand)(requests.requests)
     root.command("notices", cls=HelpCommand)(notices.notices)

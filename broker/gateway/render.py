@@ -163,6 +163,16 @@ def _recipient(known: RecipientStatus) -> dict[str, Json]:
         "reason": None if known.reason is None else known.reason.value,
         "desk_evidence": known.desk_evidence,
         "receipt": known.receipt,
+        "uses": [
+            {
+                "at": moment(one.at),
+                "reader": one.reader,
+                "purpose": one.purpose,
+                "times": one.times,
+                "token": one.token,
+            }
+            for one in known.uses
+        ],
     }
     if known.order is not None:
         members["order"] = order(known.order)
