@@ -7,7 +7,7 @@ nor open a road. What an agency is for, and which client is whose, he could chan
 are not signed yet.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from keys.errors import NoKeyError
 from keys.holder import Holder
 from keys.identifiers import KeyId, Owner
 from keys.key import EncryptionKey, KeyUse, VerificationKey
-from keys.ring import KeyRing, RingEntry, step
+from keys.ring import KeyRing, Purpose, RingEntry, step
 from keys.root import Root, Roots
 from keys.statement import KeyStatement
 from keys.strict_json import JsonObject
@@ -235,6 +235,19 @@ class Directory:
             for entry in entries
             if isinstance(entry.statement.key, VerificationKey)
         }
+
+    def purposes(self) -> Iterator[Purpose]:
+        """Who should always have a key, and for what? All that take part, and the exchange."""
+        yield RECEIPTS, KeyUse.RECEIPT_SIGNATURE
+        yield TOKENS, KeyUse.TOKEN_SIGNATURE
+        for agency in self.record.agencies:
+            yield Holder.agency(agency.ref.country, agency.ref.agency), KeyUse.MESSAGE_SIGNATURE
+        for desk in sorted(self.record.desks):
+            yield self._holder(desk), KeyUse.DESK_ENCRYPTION
+            yield self._holder(desk), KeyUse.DESK_SIGNATURE
+        for client in self.record.clients:
+            holder = Holder.client(client.subject.country, client.client_id)
+            yield holder, KeyUse.CLIENT_AUTHENTICATION
 
     def has_desk(self, desk: DeskRef) -> bool:
         """Whether the country has set up this desk."""

@@ -108,6 +108,7 @@ class Pickup:
     party: str
     version: int
     at: datetime
+    """When it last said so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +193,10 @@ class KeyLedger(Protocol):
         """
 
     async def note_pickup(self, party: str, version: int, at: datetime) -> None:
-        """Note by which version a party works; an older one than is noted changes nothing."""
+        """Note by which version a party works, and when it last said so.
+
+        An older version than is noted changes nothing.
+        """
 
     async def pickups(self) -> Sequence[Pickup]:
         """List what was noted, sorted by party."""

@@ -81,7 +81,7 @@ class Charter:
             NAME.fullmatch(self.channel),
             self.version >= 1,
             all(
-                0 < len(text) <= MAX_TEXT_CHARS and text.isprintable()
+                0 < len(text) <= MAX_TEXT_CHARS and text.isprintable() and text == text.strip()
                 for text in (self.title, self.purpose, self.legal_basis)
             ),
             self.kinds,

@@ -12,12 +12,13 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from keys import act as acts
-from keys import channel as channel_rules
+from keys import channel_rules
 from keys.act import (
     ALONE,
     BY_ALL,
     BY_TWO,
     ON_ACTS,
+    ON_CHANNELS,
     ON_POLICIES,
     RATIFIED,
     Act,
@@ -222,18 +223,38 @@ def _judge(
     if one.kind in ON_ACTS:
         known.update(_answer(before, one, statements, now))
         return known
+    if one.id in known:
+        return known
     _require_right(one.by, one, before, now)
     _require_sense(before, one, statements, now)
-    begins = min(one.at, now) if one.kind in ALONE else None
-    known.setdefault(one.id, Decision(act=one, effective_at=begins))
+    _require_new(before, one)
+    begins = _begins(one, now)
+    known[one.id] = Decision(act=one, effective_at=begins)
     if one.kind in RATIFIED:
         known.update(_without(known.values(), one, now))
-    if one.kind is ActKind.LEAVE_CHANNEL:
-        # Else a charter that waits would bring the country back.
-        name = channel_rules.channel_of(one)
-        for stopped in [*channel_rules.waiting_with(one.by.owner, name, before.by_id, now)]:
+    if one.kind in ON_CHANNELS:
+        for stopped in channel_rules.stopped_by(one, before.by_id, now):
             known[stopped] = replace(known[stopped], cancelled_at=now)
     return known
+
+
+def _begins(one: Act, now: datetime) -> datetime | None:
+    """From when on does a new act count? None: somebody else has to agree first."""
+    if one.kind not in ALONE:
+        return None
+    # A country leaves the channel, and suspends it, as it stands when the act comes: dated by
+    # a slow clock, before the newest charter or resumption, it would not count against them.
+    return now if one.kind in ON_CHANNELS else min(one.at, now)
+
+
+def _require_new(before: Decisions, one: Act) -> None:
+    """Some signatures can be written in two ways: nothing is done twice with one's old word."""
+    for each in before.by_id.values():
+        known = each.act
+        if (known.signed_with, known.at, known.kind) == (one.signed_with, one.at, one.kind) and (
+            known.payload() == one.payload()
+        ):
+            raise ActError("the act stands there already, under another signature")
 
 
 def _require_sense(before: Decisions, one: Act, statements: Statements, now: datetime) -> None:
@@ -282,6 +303,9 @@ def _answer(
     if found.act.kind not in BY_TWO | RATIFIED or found.cancelled_at or found.approved_by:
         raise ActError("there is nothing left to approve")
     _require_second(one, found.act, statements)
+    if found.act.kind in CHANNEL_KINDS:
+        # Who has left a channel meanwhile has no hand in it any more.
+        _require_right(found.act.by, found.act, before, now)
     _require_sense(before, found.act, statements, now)
     agreed = max(one.at, now)
     effective = found.effective_at or agreed + _lock(before, found.act, now, statements)
@@ -293,9 +317,11 @@ def _consented(
 ) -> Decision:
     if found.act.kind is not ActKind.CHARTER:
         raise ActError("only a charter is consented to")
-    _require_another(one, found.act, statements)
     lock = before.policy(now).time_lock
-    return channel_rules.consent(one, found, before.by_id, lock, now)
+    consented = channel_rules.consent(one, found, before.by_id, lock, now)
+    for other in (found.act, *found.consents):
+        _require_another(one, other, statements)
+    return consented
 
 
 def _require_right(by: Holder, one: Act, before: Decisions, now: datetime) -> None:

@@ -19,11 +19,13 @@ from broker.cli import (
     keys_show,
     keys_status,
     notices,
+    operation,
     profile,
     queues,
     requests,
     schemas,
     send,
+    sign,
     status,
     subscribe,
     validate,
@@ -42,6 +44,7 @@ def make() -> typer.Typer:
     root = _group_of({})
     root.callback(cls=HelpGroup, no_args_is_help=True)(_enlace)
     root.command("send", cls=HelpCommand)(send.send)
+    root.command("sign", cls=HelpCommand)(sign.sign)
     root.command("status", cls=HelpCommand)(status.status)
     root.command("queues", cls=HelpCommand)(queues.queues)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
@@ -52,6 +55,7 @@ def make() -> typer.Typer:
     root.add_typer(
         _group_of({"list": code_lists.list_code_lists, "show": code_lists.show}), name="code-lists"
     )
+    root.add_typer(_group_of({"total": operation.total}), name="operation")
     root.add_typer(_keys(), name="keys")
     root.add_typer(_group_of({"new": profile.new, "show": profile.show}), name="profile")
     root.add_typer(_group_of({"upgrade": database.upgrade, "check": database.check}), name="db")

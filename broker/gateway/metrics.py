@@ -47,6 +47,11 @@ class Metrics:
             ("use",),
             registry=self.registry,
         )
+        self._unratified = Gauge(
+            "enlace_acts_unratified",
+            "Emergency acts with which nobody has agreed in time.",
+            registry=self.registry,
+        )
         self._requests_open = Gauge(
             "enlace_requests_open",
             "Requests that are not answered and not yet due.",
@@ -61,15 +66,20 @@ class Metrics:
         )
         self.streams = Gauge("enlace_open_streams", "Open streams.", registry=self.registry)
 
-    def show_keys(self, due: Sequence[Due], seconds_left: Mapping[KeyUse, float]) -> None:
-        """Show what is due, and when the first active key of each use ends.
+    def show_keys(
+        self, due: Sequence[Due], seconds_left: Mapping[KeyUse, float], unratified: int
+    ) -> None:
+        """Show what is due, when the first active key of each use ends, and who is waited for.
 
         By use and not by key: a key id tells of a country and an agency.
         """
         for use in KeyUse:
             self._keys_due.labels(use.value).set(sum(one.use is use for one in due))
+        # Of a use without an active key nothing is shown: its last number would look like one.
+        self._key_expiry.clear()
         for use, seconds in seconds_left.items():
             self._key_expiry.labels(use.value).set(seconds)
+        self._unratified.set(unratified)
 
     def show_requests(self, waiting: Sequence[RoadRequests] | None) -> None:
         """Show how many requests wait on pairs and on channels; None where nobody can tell.

@@ -38,7 +38,7 @@ HANDED_OVER = (
     )
 )
 ANSWERED = frozenset({DeliveryState.ACKNOWLEDGED, DeliveryState.REFUSED})
-GIVEN_UP = frozenset({DeliveryState.DEAD_LETTERED, DeliveryState.EXPIRED})
+GIVEN_UP = frozenset({DeliveryState.DEAD_LETTERED, DeliveryState.EXPIRED, DeliveryState.RECALLED})
 """The exchange stopped trying, but the desk may have the message all the same."""
 NOT_HANDED_OVER = Answered(deliveries=(), state=None, receipt=None)
 

@@ -13,7 +13,7 @@ from schemas.vocabulary import Country
 
 NO_KEY = ""
 """In the place of the key, where a notice is about none."""
-PICKED_UP = select(pickups.c.version).where(pickups.c.party == bindparam("party"))
+PICKED_UP = select(pickups.c.version, pickups.c.at).where(pickups.c.party == bindparam("party"))
 PICK_UP = (
     update(pickups)
     .where(pickups.c.party == bindparam("who"))
@@ -35,11 +35,11 @@ NOTICES = (
 def note_pickup(transaction: Transaction, pickup: Pickup) -> None:
     """Note a version; the party, if it has no answer, notes it again."""
     connection = transaction.connection
-    known = connection.execute(PICKED_UP, {"party": pickup.party}).scalar_one_or_none()
+    known = connection.execute(PICKED_UP, {"party": pickup.party}).one_or_none()
     if known is None:
         values = {"party": pickup.party, "version": pickup.version, "at": pickup.at}
         connection.execute(insert(pickups), values)
-    elif known < pickup.version:
+    elif (known.version, known.at) < (pickup.version, pickup.at):
         connection.execute(
             PICK_UP,
             {"who": pickup.party, "next_version": pickup.version, "moment": pickup.at},

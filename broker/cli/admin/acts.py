@@ -66,15 +66,3 @@ def state_of(found: Decision, directory: Directory, now: datetime) -> str:
         return "locked"
     waits = found.act.kind in RATIFIED and found.approved_by is None
     return "to-ratify" if waits else "in-force"
-
-
-def newest_moment(directory: Directory) -> datetime | None:
-    """When was the newest act made, by its maker's clock?"""
-    moments = []
-    for found in directory.decisions.by_id.values():
-        moments.append(found.act.at)
-        if found.approved_by is not None:
-            moments.append(found.approved_by.at)
-        if found.cancelled_at is not None:
-            moments.append(found.cancelled_at)
-    return max(moments, default=None)

@@ -402,6 +402,30 @@ async def test_close_clocks_of_ends_what_still_runs(
     assert (panama.outcome, panama.closed_at) == (RECALLED, NOW + DAY)
 
 
+@pytest.mark.parametrize(("kind", "outcome"), [(Kind.RECALL, RECALLED), (Kind.RECTIFICATION, None)])
+async def test_clock_ends_when_the_request_is_recalled(
+    ledger: Ledger, make: Maker, kind: Kind, outcome: str | None
+) -> None:
+    """A recall ends the wait also for who has read it, and a late reply changes nothing."""
+    asked = request(make, desks=(GUATEMALA, PANAMA))
+    handed = await make.handed(ledger, asked)
+    await ledger.deliveries.answer(make.answer(handed[0]), now=NOW, sign=make.sign)
+    recall = replace(
+        make.acceptance(desks=(GUATEMALA, PANAMA)),
+        kind=kind,
+        accepted_at=LATER,
+        facts=facts(concerns=asked.message_id),
+    )
+
+    await record(ledger, make, recall)
+
+    found = await listed(ledger)
+    assert [one.outcome for one in found] == [outcome, outcome]
+    assert [one.closed_at for one in found] == [LATER if outcome else None] * 2
+    await record(ledger, make, reply(make, asked, at=NOW + DAY))
+    assert (await listed(ledger))[0].outcome == (outcome or "answered")
+
+
 async def test_requests_are_listed_by_state_and_page(ledger: Ledger, make: Maker) -> None:
     """Each has one state at a moment; a page goes on behind the last of the one before."""
     asked = [request(make, reply_by=NOW + hours * HOUR) for hours in (1, 2, 3, 4)]
