@@ -88,6 +88,9 @@ class MessageLedger(Protocol):
         commit can succeed and its answer be lost. Recording it again is safe, and answers
         ``replayed`` if it was. ``sign`` may be called from another thread.
 
+        In the same transaction a request opens a clock for each recipient, and a reply closes
+        the one that it answers: see ``request_ports``.
+
         A message that names a version of the directory is recorded only if that is the version
         at the moment of recording: none is sealed to a key that was not active then. What is
         known already is answered first, whatever the version.

@@ -25,7 +25,16 @@ from tests.services.softhsm import softhsm
 
 __all__ = ["softhsm"]
 
-COMMANDS_WITH_A_CLIENT = ("send", "status", "queues", "read", "subscribe", "recalls")
+COMMANDS_WITH_A_CLIENT = (
+    "send",
+    "status",
+    "queues",
+    "read",
+    "subscribe",
+    "recalls",
+    "requests",
+    "notices",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
