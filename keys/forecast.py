@@ -118,7 +118,7 @@ def warnings(ring: KeyRing, now: datetime, roots: Iterable[RootTerms] = ()) -> t
     """
     due = [*_successors(ring, now), *_done(ring, now)]
     for root in roots:
-        passed = _passed(root.issued, root.expires, ring.policy, now)
+        passed = passed_warning(root.issued, root.expires, ring.policy, now)
         if passed is not None:
             due.append(
                 Due(
@@ -204,7 +204,7 @@ def _successors(ring: KeyRing, now: datetime) -> Iterator[Due]:
     """Which keys are in use, near their end, and have nobody to follow them?"""
     for entry in ring.entries.values():
         stated = entry.statement
-        passed = _passed(stated.not_before, stated.not_after, ring.policy, now)
+        passed = passed_warning(stated.not_before, stated.not_after, ring.policy, now)
         if entry.state is not KeyState.ACTIVE or passed is None:
             continue
         later = [
@@ -251,7 +251,7 @@ def _due(entry: RingEntry, next_step: Step, *, before: timedelta | None) -> Due:
     )
 
 
-def _passed(
+def passed_warning(
     begins: datetime, ends: datetime, policy: KeyPolicy, now: datetime
 ) -> tuple[timedelta | None] | None:
     """Which warning has passed? None: not one; a tuple of None: only the part of life."""

@@ -27,7 +27,7 @@ from broker.cli import (
     subscribe,
     validate,
 )
-from broker.cli.admin import deciding, listing, pairs, participants, requeue, statements
+from broker.cli.admin import channels, deciding, listing, pairs, participants, requeue, statements
 from broker.cli.ceremony import holder
 from broker.cli.ceremony import root as ceremony
 from broker.cli.help_page import HelpCommand, HelpGroup
@@ -104,6 +104,7 @@ def _admin() -> typer.Typer:
     admin.add_typer(_group_of({"add": participants.add_desk}), name="desk")
     admin.add_typer(_group_of({"add": participants.add_client}), name="client")
     admin.add_typer(_group_of({"open": pairs.open_pair, "close": pairs.close_pair}), name="pair")
+    admin.add_typer(_group_of(channels.commands()), name="channel")
     admin.add_typer(_group_of({"add": statements.add}), name="statement")
     admin.add_typer(_group_of({"propose": deciding.propose_policy}), name="policy")
     admin.command("approve", cls=HelpCommand)(deciding.approve)
