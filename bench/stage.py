@@ -16,7 +16,8 @@ from bench.services import Child, Meter, Server, environment_of, running
 from broker.desk.tls import client_context
 from broker.gateway.server import split_address
 from broker.model import AgencyRef, DeskRef, Pair
-from broker.sandbox.world import Plan, World, free_ports, make_world
+from broker.sandbox.ports import free_ports
+from broker.sandbox.world import Plan, World, make_world
 from keys.custody.envelope import INTERACTIVE_DEMO
 from schemas.vocabulary import AgencyFunction, Compartment, Country
 

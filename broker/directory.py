@@ -7,7 +7,8 @@ nor open a road. What an agency is for, and which client is whose, he could chan
 are not signed yet.
 """
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -23,7 +24,7 @@ from keys.errors import NoKeyError
 from keys.holder import Holder
 from keys.identifiers import KeyId, Owner
 from keys.key import EncryptionKey, KeyUse, VerificationKey
-from keys.ring import KeyRing, RingEntry, step
+from keys.ring import KeyRing, Purpose, RingEntry, step
 from keys.root import Root, Roots
 from keys.statement import KeyStatement
 from keys.strict_json import JsonObject
@@ -236,6 +237,19 @@ class Directory:
             if isinstance(entry.statement.key, VerificationKey)
         }
 
+    def purposes(self) -> Iterator[Purpose]:
+        """Who should always have a key, and for what? All that take part, and the exchange."""
+        yield RECEIPTS, KeyUse.RECEIPT_SIGNATURE
+        yield TOKENS, KeyUse.TOKEN_SIGNATURE
+        for agency in self.record.agencies:
+            yield Holder.agency(agency.ref.country, agency.ref.agency), KeyUse.MESSAGE_SIGNATURE
+        for desk in sorted(self.record.desks):
+            yield self._holder(desk), KeyUse.DESK_ENCRYPTION
+            yield self._holder(desk), KeyUse.DESK_SIGNATURE
+        for client in self.record.clients:
+            holder = Holder.client(client.subject.country, client.client_id)
+            yield holder, KeyUse.CLIENT_AUTHENTICATION
+
     def has_desk(self, desk: DeskRef) -> bool:
         """Whether the country has set up this desk."""
         return desk in self.record.desks
@@ -262,6 +276,15 @@ class Directory:
     def channels(self) -> tuple[Channel, ...]:
         """Every channel that was ever proposed, by name."""
         return tuple(channel for _, channel in sorted(self._channels.items()))
+
+    @property
+    def standing(self) -> str:
+        """What time has made of this version: the same for every process that is in step."""
+        states = [
+            f"{one.name} {one.state(self.at)} {one.members(self.at)}" for one in self.channels
+        ]
+        text = "\n".join((*self._pairs, *states))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def queues(self) -> tuple[QueueName, ...]:
         """Every open road, in a stable order: of pairs, then of channels and their members."""

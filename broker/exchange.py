@@ -6,15 +6,15 @@ The relay (``relay.py``) and the hand-over to desks (``hand_over.py``) go on fro
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from broker.admission.authorise import Circumstances, authorise
 from broker.admission.facts import named_messages
 from broker.admission.message_signature import verify_message_signature
 from broker.admission.policy import policy_in_force
-from broker.admission.recipients import OPEN_PAIR
 from broker.admission.validate import validate
 from broker.directory import Directory
 from broker.directory_watch import DirectoryWatch
@@ -25,29 +25,34 @@ from broker.errors import (
     RefusedError,
     UnavailableError,
 )
+from broker.evidence.receipts import read_rules
 from broker.model import (
     Acceptance,
     AgencyRef,
+    ClaimedPosting,
     ContentHash,
+    DeskRef,
     MessageId,
     MessageStatus,
     Posting,
     Receipt,
-    Route,
     RoutedMessage,
+    SealedPosting,
     SignedPosting,
-    pair_queue,
 )
+from broker.origin_seal import check_sealed, validate_sealed, verify_origin_seal
 from broker.ports import Clock, DirectoryMoved, IdTaken, MessageLedger, Recorded, SignReceipt
 from broker.sealing.content import SignedContent
 from broker.sealing.route import route_of
 from broker.sealing.seal import SealedMessage, seal
 from keys.entropy import Entropy
 from keys.identifiers import KeyId
-from keys.key import EncryptionKey
+from keys.key import EncryptionKey, VerificationKey
 from keys.secret import SecretBytes
 from schemas.loader import SchemaSet
 
+Authenticated: TypeAlias = SignedPosting | ClaimedPosting
+"""Proven to be its agency's: open to the gateway, or sealed by its origin."""
 MOST_TRIES: Final = 4
 """Administrators change the directory now and then; thrice during one message is a storm."""
 MOVED: Final = timedelta(seconds=1)
@@ -60,7 +65,8 @@ class Accepted:
     message_id: MessageId
     receipt: Receipt
     replayed: bool
-    deliveries: tuple[Route, ...]
+    rules: Mapping[DeskRef, str]
+    """Each recipient, and the rule that allows it, as the receipt says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +82,7 @@ class Exchange:
     clock: Clock
     draw: Entropy = field(repr=False)
 
-    async def accept(self, posting: Posting, sender: AgencyRef) -> Accepted:
+    async def accept(self, posting: Posting | SealedPosting, sender: AgencyRef) -> Accepted:
         """Take a message in, for good.
 
         1. Did this agency write these bytes?
@@ -87,7 +93,8 @@ class Exchange:
            sender has a receipt, and nothing is lost.
 
         Args:
-            posting: The body, and the ``Message-Signature`` that came with it.
+            posting: The body, and the ``Message-Signature`` that came with it; or what its
+                agency has sealed, and the ``Origin-Seal``.
             sender: From the caller's credential, never from the request.
 
         Raises:
@@ -103,14 +110,16 @@ class Exchange:
             await self.directory.refresh()
         raise UnavailableError(Code.OVERLOADED, retry_after=MOVED)
 
-    async def _try_to_accept(self, posting: Posting, sender: AgencyRef) -> Accepted | None:
+    async def _try_to_accept(
+        self, posting: Posting | SealedPosting, sender: AgencyRef
+    ) -> Accepted | None:
         """Accept by the directory of this moment; None if it was no longer the newest."""
         now = self.clock()
         version = self.directory.at(now).version
         signed = self._authenticate(posting, sender, now)
         try:
             routed = await self._admit(signed, now)
-            sealed = self._seal(routed, now)
+            sealed = self._seal(signed, routed, now)
         except (RefusedError, KeyUnavailableError):
             # Whoever asks again gets the first answer, also when the road was closed or the
             # message ran out in between: else he would never learn that it was accepted.
@@ -120,16 +129,16 @@ class Exchange:
             return first
         # A crash before this line loses nothing: the sender has no receipt and asks again.
         acceptance = replace(
-            self._acceptance(routed, sealed, signed.signed_with, now), directory_version=version
+            self._acceptance(signed, routed, sealed, now), directory_version=version
         )
         recorded = await self.ledger.record(acceptance, sign=self.sign_receipt)
         if isinstance(recorded, DirectoryMoved):
             return None
         # A crash here loses nothing either: the relay finds the record, and the sender, who
         # has no answer, asks again and gets the same receipt.
-        return _accepted(recorded, routed.message.id, routed.deliveries)
+        return _accepted(recorded, routed.message.id)
 
-    async def preview(self, posting: Posting, sender: AgencyRef) -> RoutedMessage:
+    async def preview(self, posting: Posting | SealedPosting, sender: AgencyRef) -> RoutedMessage:
         """Say who would receive a message, and keep nothing (SG-12).
 
         Raises:
@@ -146,45 +155,54 @@ class Exchange:
         """Say how far a message has come; None for another agency's, as for an unknown id."""
         return await self.ledger.status(sender, message_id)
 
-    def _authenticate(self, posting: Posting, sender: AgencyRef, now: datetime) -> SignedPosting:
-        return verify_message_signature(
-            posting,
-            caller=sender,
-            find_key=lambda kid: self._current.message_key(kid, now),
-            now=now,
-        )
+    def _authenticate(
+        self, posting: Posting | SealedPosting, sender: AgencyRef, now: datetime
+    ) -> Authenticated:
+        def find_key(kid: KeyId) -> tuple[VerificationKey, AgencyRef] | None:
+            return self._current.message_key(kid, now)
 
-    async def _admit(self, signed: SignedPosting, now: datetime) -> RoutedMessage:
-        message = validate(signed, self.schemas, now=now)
+        if isinstance(posting, SealedPosting):
+            return verify_origin_seal(posting, caller=sender, find_key=find_key, now=now)
+        return verify_message_signature(posting, caller=sender, find_key=find_key, now=now)
+
+    async def _admit(self, signed: Authenticated, now: datetime) -> RoutedMessage:
+        is_sealed = isinstance(signed, ClaimedPosting)
+        message = (
+            validate_sealed(signed, self.schemas, now=now)
+            if isinstance(signed, ClaimedPosting)
+            else validate(signed, self.schemas, now=now)
+        )
         named = named_messages(message.facts)
         # Most messages name no other, and ask nothing of the ledger here.
         known = await self.ledger.known(named) if named else {}
         directory = self._current
         circumstances = Circumstances(
-            directory=directory, policy=policy_in_force(directory), known=known, now=now
+            directory=directory,
+            policy=policy_in_force(directory),
+            known=known,
+            now=now,
+            is_sealed=is_sealed,
         )
         return authorise(message, circumstances)
 
-    def _seal(self, routed: RoutedMessage, now: datetime) -> SealedMessage:
-        message = routed.message
-        return seal(
-            SignedContent(body=message.body, signature=message.signature),
-            route_of(message),
-            self._recipient_keys(routed, now),
-            self.draw,
-        )
+    def _seal(self, signed: Authenticated, routed: RoutedMessage, now: datetime) -> SealedMessage:
+        keys, message = self._recipient_keys(routed, now), routed.message
+        if isinstance(signed, ClaimedPosting):
+            return check_sealed(signed, keys)
+        content = SignedContent(body=signed.body, signature=signed.signature)
+        return seal(content, route_of(message), keys, self.draw)
 
     def _recipient_keys(self, routed: RoutedMessage, now: datetime) -> list[EncryptionKey]:
         return [self._current.encryption_key(route.desk, now) for route in routed.deliveries]
 
     def _acceptance(
-        self, routed: RoutedMessage, sealed: SealedMessage, signing_key: KeyId, now: datetime
+        self, signed: Authenticated, routed: RoutedMessage, sealed: SealedMessage, now: datetime
     ) -> Acceptance:
         message = routed.message
         return Acceptance(
             message_id=message.id,
             sender=message.sender,
-            body_mac=self._mac(message.body),
+            body_mac=self._mac(_bytes_of(signed)),
             kind=message.kind,
             version=message.version,
             urgency=message.urgency,
@@ -197,22 +215,26 @@ class Exchange:
             recipient_keys=dict(
                 zip((route.desk for route in routed.deliveries), sealed.recipients, strict=True)
             ),
-            signing_key=signing_key,
+            signing_key=signed.signed_with,
+            second_signing_key=message.second_signed_with,
             compartment=routed.compartment,
             channel=message.to.channel,
             facts=message.facts,
             roots=routed.roots,
+            facts_digest=signed.facts_digest if isinstance(signed, ClaimedPosting) else None,
         )
 
-    async def _first_answer(self, signed: SignedPosting) -> Accepted | None:
-        message_id = MessageId(signed.claims.message_id)
-        found = await self.ledger.find(signed.sender, message_id, body_mac=self._mac(signed.body))
-        known = await self.ledger.status(signed.sender, message_id)
+    async def _first_answer(self, signed: Authenticated) -> Accepted | None:
+        message_id = (
+            signed.message_id
+            if isinstance(signed, ClaimedPosting)
+            else MessageId(signed.claims.message_id)
+        )
+        mac = self._mac(_bytes_of(signed))
+        found = await self.ledger.find(signed.sender, message_id, body_mac=mac)
         # An id that names another message is not this refusal's business: the sender must
         # mend the message first, and learns of the id then.
-        if not isinstance(found, Recorded) or known is None:
-            return None
-        return _accepted(found, message_id, _routes_of(known, signed.sender))
+        return _accepted(found, message_id) if isinstance(found, Recorded) else None
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.digest(self.mac_key.reveal(), body, hashlib.sha256)
@@ -222,23 +244,17 @@ class Exchange:
         return self.directory.current
 
 
-def _accepted(
-    recorded: Recorded | IdTaken,
-    message_id: MessageId,
-    deliveries: tuple[Route, ...],
-) -> Accepted:
+def _bytes_of(signed: Authenticated) -> bytes:
+    return signed.jwe if isinstance(signed, ClaimedPosting) else signed.body
+
+
+def _accepted(recorded: Recorded | IdTaken, message_id: MessageId) -> Accepted:
     if isinstance(recorded, IdTaken):
         raise ConflictError(Code.ID_REUSED)
     return Accepted(
         message_id=message_id,
         receipt=recorded.receipt,
         replayed=recorded.replayed,
-        deliveries=deliveries,
-    )
-
-
-def _routes_of(known: MessageStatus, sender: AgencyRef) -> tuple[Route, ...]:
-    return tuple(
-        Route(desk=recipient.desk, queue=pair_queue(sender.country, recipient.desk), rule=OPEN_PAIR)
-        for recipient in known.recipients
+        # Not of the road as it is now: a member may have joined or left since the first answer.
+        rules=read_rules(recorded.receipt.token),
     )

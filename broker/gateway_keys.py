@@ -22,6 +22,9 @@ from keys import jws
 from keys.holder import Holder
 from keys.key import KeyUse, SigningKey, VerificationKey
 
+OWN_USES: Final = frozenset({KeyUse.RECEIPT_SIGNATURE, KeyUse.TOKEN_SIGNATURE})
+"""All that a gateway's process may hold."""
+
 
 class GatewayKeys:
     """The gateway's own signing keys; what a change brings counts with the next signature."""
@@ -98,11 +101,12 @@ class GatewayKeys:
         return self._directory().service_keys(TOKENS, KeyUse.TOKEN_SIGNATURE, now)
 
     def check(self) -> None:
-        """Return if this gateway can sign.
+        """Return if this gateway can sign, and holds no other key.
 
         Raises:
-            ConfigurationError: It cannot; the text says what to do.
+            ConfigurationError: It cannot, or does; the text says what to do.
         """
+        self._require_no_other()
         now = self._clock()
         try:
             self.signing_key(RECEIPTS, KeyUse.RECEIPT_SIGNATURE, now)
@@ -113,6 +117,22 @@ class GatewayKeys:
                 "(GW in roots.json) states for today: have the holders state the key, and add the "
                 "statement with `enlace admin statement add`"
             ) from None
+
+    def _require_no_other(self) -> None:
+        """Whoever takes a gateway over shall find nothing that states or decides."""
+        directory = self._directory()
+        others = {
+            kid
+            for kid, entry in directory.ring.entries.items()
+            if entry.statement.use not in OWN_USES
+        }
+        for chain in directory.roots.values():
+            others.update(holder.key.kid for root in chain.versions for holder in root.holders)
+        if not others.isdisjoint(self.secrets.signing):
+            raise ConfigurationError(
+                "ENLACE_KEYS: holds a key of an administrator, or of a root's holder; keep "
+                "those elsewhere"
+            )
 
 
 class CurrentTokens:

@@ -108,16 +108,18 @@ class Pickup:
     party: str
     version: int
     at: datetime
+    """When it last said so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What the exchange tells an origin country of a key."""
+    """What the exchange tells a country: of a key, or of a request that nobody answers."""
 
     country: Country
     at: datetime
-    kid: KeyId
     event: str
+    kid: KeyId | None = None
+    """The key, if it is about one."""
     subject: bytes
     """SHA-256 of what it is about: a country is told of it once."""
     token: str = field(repr=False)
@@ -191,7 +193,10 @@ class KeyLedger(Protocol):
         """
 
     async def note_pickup(self, party: str, version: int, at: datetime) -> None:
-        """Note by which version a party works; an older one than is noted changes nothing."""
+        """Note by which version a party works, and when it last said so.
+
+        An older version than is noted changes nothing.
+        """
 
     async def pickups(self) -> Sequence[Pickup]:
         """List what was noted, sorted by party."""

@@ -35,8 +35,9 @@ class KeyWatch:
     ledger: KeyLedger
     notices: Notices
     clock: Clock
-    show: Callable[[Sequence[Due], Mapping[KeyUse, float]], None] = lambda _due, _left: None
-    """Where metrics are set: what is due, and the seconds until the first key of each use ends."""
+    show: Callable[[Sequence[Due], Mapping[KeyUse, float], int], None] = lambda *_: None
+    """Where metrics are set: what is due, the seconds until the first key of each use ends, and
+    the emergency acts with which nobody has agreed in time."""
     name: str = field(default_factory=lambda: f"gateway-{uuid4()}")
     _reminded: dict[tuple[str, ...], datetime] = field(default_factory=dict)
 
@@ -53,9 +54,10 @@ class KeyWatch:
             LedgerUnavailableError: What was not done is done at the next look.
         """
         now, directory = self.clock(), self.directory.current
-        self._warn(directory, now)
+        unratified = directory.decisions.unratified(now)
+        self._warn(directory, now, unratified=len(unratified))
         await self.ledger.note_pickup(self.name, directory.version, now)
-        for decision in directory.decisions.unratified(now):
+        for decision in unratified:
             if self._is_news(now, "unratified", decision.act.id):
                 # One person took a key out, and nobody has agreed in time.
                 log.error("key:unratified", kind=decision.act.kind.value, act=decision.act.id)
@@ -63,11 +65,11 @@ class KeyWatch:
         if told:
             log.error("key:compromised", notices=told)
 
-    def _warn(self, directory: Directory, now: datetime) -> None:
+    def _warn(self, directory: Directory, now: datetime, *, unratified: int) -> None:
         """Tell of keys and roots that come to their end; the command line says the same."""
         roots = [chain.newest for chain in directory.roots.values()]
-        due = warnings(directory.ring, now, roots)
-        self.show(due, _seconds_left(directory, now))
+        due = warnings(directory.ring, now, roots, directory.purposes())
+        self.show(due, _seconds_left(directory, now), unratified)
         for one in due:
             days = None if one.before is None else one.before.days
             if self._is_news(now, "due", str(one.kid or one.owner), one.step.value, str(days)):

@@ -7,7 +7,7 @@ proves that the stage was passed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NewType, TypeAlias
 
@@ -101,7 +101,7 @@ class Posting:
 
     body: bytes = field(repr=False)
     signature: str = field(repr=False)
-    """The ``Message-Signature`` header: a detached JWS."""
+    """The ``Message-Signature`` header: a detached JWS, or two with a comma between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +113,8 @@ class SignedPosting:
     sender: AgencyRef
     signed_with: KeyId
     claims: "SignatureClaims"
+    second_signed_with: KeyId | None = None
+    """The key of a second officer of the same agency, who signed these bytes too (SG-03)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +128,35 @@ class SignatureClaims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A valid message: its signed bytes, and the facts that routing and sealing need."""
+class SealedPosting:
+    """What a request carried that its agency has sealed itself; nobody has looked into it yet."""
 
-    body: bytes = field(repr=False)
-    """The exact bytes that were signed; they are what is sealed and opened."""
-    signature: str = field(repr=False)
+    jwe: bytes = field(repr=False)
+    seal: str = field(repr=False)
+    """The ``Origin-Seal`` header: a compact JWS over the content hash and the facts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedPosting:
+    """A sealed content that the calling agency provably vouches for, and what it says of it.
+
+    Whether that is true, only a desk can see (``facts_digest``).
+    """
+
+    jwe: bytes = field(repr=False)
+    sender: AgencyRef
+    signed_with: KeyId
+    message_id: MessageId
+    content_hash: ContentHash
+    schema: str
+    facts: "Facts"
+    facts_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What is known of a valid message without its content: where it goes, and its facts."""
+
     id: MessageId
     kind: Kind
     version: str
@@ -146,6 +171,17 @@ class Message:
     handling: HandlingCode
     facts: "Facts"
     """What the rules need to know of what it says."""
+    second_signed_with: KeyId | None = None
+    """Proven: another message key of the sender than the author's. None: nobody co-signed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message(Envelope):
+    """A valid message: its signed bytes, and the facts that routing and sealing need."""
+
+    body: bytes = field(repr=False)
+    """The exact bytes that were signed; they are what is sealed and opened."""
+    signature: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +218,8 @@ class Facts:
     lineage: tuple[MessageId, ...] = ()
     concerns: MessageId | None = None
     """The message that is recalled or rectified."""
+    replaced_by: MessageId | None = None
+    """The message that stands in its place, of a rectification."""
     reply_outcome: str | None = None
     refusal_ground: str | None = None
     grant: Grant | None = None
@@ -224,7 +262,7 @@ class KnownMessage:
 class RoutedMessage:
     """A message that may go where it wants: the desks, and the rule that allows each."""
 
-    message: Message
+    message: Envelope
     compartment: Compartment
     roots: frozenset[MessageId] = frozenset()
     """Where its lineage ends (SG-11)."""
@@ -281,6 +319,21 @@ class EventKind(StrEnum):
     REQUEUED = "requeued"
     REWRAPPED = "rewrapped"
     """A desk took its copy from one of its keys to the next; the content did not change."""
+    RECALLED = "recalled"
+    """The originator took it back; it is not handed over any more."""
+    DISPOSED = "disposed"
+    """A desk answered a recall or rectification; the receipt says how."""
+    DESTROYED = "destroyed"
+    """The exchange destroyed the sealed content; its hash stays."""
+
+
+class Disposition(StrEnum):
+    """What a desk did with a message that was recalled or rectified (SG-07)."""
+
+    DESTROYED = "destroyed"
+    CORRECTED = "corrected"
+    KEPT = "kept"
+    """It says why; later it may still destroy or correct."""
 
 
 class RefusalReason(StrEnum):
@@ -292,6 +345,7 @@ class RefusalReason(StrEnum):
     CONTENT_NOT_VALID = "content-not-valid"
     NOT_COMPETENT = "not-competent"
     LEGAL_OBSTACLE = "legal-obstacle"
+    FACTS_NOT_TRUE = "facts-not-true"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,7 +362,11 @@ class Event:
     answering one otherwise."""
     rules: Mapping[DeskRef, str] = field(default_factory=dict)
     """Of ``ACCEPTED``: the rule that allowed each (SG-12)."""
+    facts_digest: str | None = None
+    """Of ``ACCEPTED``, sealed by its origin: what the facts were said to be."""
     reason: RefusalReason | None = None
+    disposition: "Disposition | None" = None
+    """Of ``DISPOSED``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,11 +402,15 @@ class Acceptance:
     recipient_keys: Mapping[DeskRef, KeyId]
     signing_key: KeyId
     """The key that signed the message."""
+    second_signing_key: KeyId | None = None
+    """The key of the second officer, if there was one (SG-03)."""
     compartment: Compartment = Compartment.INTELLIGENCE
     channel: ChannelName | None = None
     facts: Facts | None = None
     """What is kept of it for the rules; of where people come from, nothing is."""
     roots: frozenset[MessageId] = frozenset()
+    facts_digest: str | None = None
+    """Of a message that its origin sealed: see ``admission.origin_seal``."""
     hides_recipients: bool = False
     """Whether a desk may not learn who else received it (SG-12)."""
     directory_version: int | None = None
@@ -416,6 +478,25 @@ class RecipientStatus:
     """The desk's own signature over its answer."""
     receipt: str | None
     """The gateway's receipt for the final event."""
+    order: "OrderStatus | None" = None
+    """Of a recall or rectification: what the desk did with its copy of the other message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderStatus:
+    """A recall or rectification at one desk: open, or answered (SG-07)."""
+
+    answered_at: datetime | None
+    """None: open."""
+    disposition: Disposition | None
+    because: str | None
+    """A code of ``kept_reason``."""
+    until: date | None
+    """Until when the desk means to keep it."""
+    desk_evidence: str | None
+    """The desk's own signature; none where its copy was never handed over."""
+    receipt: str | None
+    """The gateway's receipt for the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

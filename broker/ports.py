@@ -253,6 +253,12 @@ class DirectoryStore(Protocol):
         stays where it is; if all are, nothing changes. ``at`` is kept as when they came.
         """
 
+    async def versions(self) -> Mapping[str, int]:
+        """Tell with which version each document came, where that was noted."""
+
+    async def now(self) -> datetime:
+        """Tell the time by the clock of the machine that keeps this, to a second; aware."""
+
 
 # --- the transport --------------------------------------------------------------------
 

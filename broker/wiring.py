@@ -18,6 +18,7 @@ from broker.admission.dpop import DpopNonces
 from broker.attempt import attempt
 from broker.directory_watch import DirectoryWatch
 from broker.errors import ConfigurationError
+from broker.escalation import Escalations
 from broker.exchange import Exchange
 from broker.file_watch import FileWatch
 from broker.gateway.access import Access, ClientKeys
@@ -107,6 +108,7 @@ def build_gateway(
         polls=PollSessions(hand_overs=hand_overs),
         deliveries=ledger.deliveries,
         key_ledger=ledger.keys,
+        requests=ledger.requests,
         directory=watch,
         access=_access(settings, keys, ledger, watch, limits),
         relay=Relay(ledger=ledger.deliveries, transport=transport, clock=utc_now),
@@ -186,8 +188,9 @@ async def running_gateway(
             gateway.metrics.watch_tls(tls.seconds_left)
             watches.append(tls.watch)
         key_watch = _key_watch(settings, gateway, keys, ledger)
+        escalations = _escalations(settings, gateway, keys, ledger)
         await stack.enter_async_context(
-            _background(gateway, transport, ledger, (*watches, key_watch))
+            _background(gateway, transport, ledger, (*watches, key_watch, escalations))
         )
         await stack.enter_async_context(_serving(settings, gateway, transport, tls))
         log.info("gateway:started", transport=transport.name, listen=settings.listen)
@@ -204,12 +207,24 @@ def _key_watch(settings: Settings, gateway: Gateway, keys: GatewayKeys, ledger: 
     )
 
 
+def _escalations(
+    settings: Settings, gateway: Gateway, keys: GatewayKeys, ledger: Ledger
+) -> Escalations:
+    return Escalations(
+        ledger=ledger.requests,
+        directory=lambda: gateway.directory.current,
+        sign=keys.sign_notice,
+        issuer=settings.base_url,
+        clock=utc_now,
+    )
+
+
 @asynccontextmanager
 async def _background(
     gateway: Gateway,
     transport: Transport,
     ledger: Ledger,
-    watches: Sequence[FileWatch[Any] | KeyWatch],
+    watches: Sequence[FileWatch[Any] | KeyWatch | Escalations],
 ) -> AsyncIterator[None]:
     sweep = Sweep(
         ledger=ledger.deliveries,

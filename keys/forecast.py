@@ -105,18 +105,26 @@ def forecast(
     return tuple(sorted(found, key=lambda one: (one.at, one.owner, str(one.holder), one.use)))
 
 
-def warnings(ring: KeyRing, now: datetime, roots: Iterable[RootTerms] = ()) -> tuple[Due, ...]:
+def warnings(
+    ring: KeyRing,
+    now: datetime,
+    roots: Iterable[RootTerms] = (),
+    purposes: Iterable[Purpose] = (),
+) -> tuple[Due, ...]:
     """Find what is due: successors that are missing, keys that may go, roots that end.
 
     Args:
         ring: Stepped to ``now``; with counts, else no key is ever taken for done.
         now: Aware.
         roots: The newest root of each owner.
+        purposes: Who should always have a key; whoever has none any more stays on the list.
 
     Returns:
         In the order in which keys and roots end.
     """
     due = [*_successors(ring, now), *_done(ring, now)]
+    told = {one.kid for one in due}
+    due += [one for one in _missing(ring, purposes, now) if one.kid not in told]
     for root in roots:
         passed = passed_warning(root.issued, root.expires, ring.policy, now)
         if passed is not None:
@@ -217,6 +225,25 @@ def _successors(ring: KeyRing, now: datetime) -> Iterator[Due]:
             continue
         next_step = Step.ACTIVATE if later else Step.SUCCESSOR
         yield _due(entry, next_step, before=passed[0])
+
+
+def _missing(ring: KeyRing, purposes: Iterable[Purpose], now: datetime) -> Iterator[Due]:
+    """Who has no key any more, or none yet that may be used? A warning does not end unheard."""
+    for purpose in purposes:
+        if _has_key(ring, purpose, now):
+            continue
+        why, kid = _why(ring, purpose, now)
+        entry = ring.by_kid(kid) if kid is not None else None
+        # What was suspended waits for its second person: `admin acts` tells of that.
+        if entry is None or why is Why.SUSPENDED:
+            continue
+        is_announced = why is Why.NOT_ACTIVATED
+        if is_announced and _starts_by_itself(entry):
+            continue
+        stated = entry.statement
+        passed = passed_warning(stated.not_before, stated.not_after, ring.policy, now)
+        next_step = Step.ACTIVATE if is_announced else Step.SUCCESSOR
+        yield _due(entry, next_step, before=passed[0] if passed is not None else None)
 
 
 def _starts_by_itself(entry: RingEntry) -> bool:

@@ -30,6 +30,7 @@ def facts_of(document: dict[str, Json]) -> Facts:
         in_reply_to=_id(document.get("in_reply_to")),
         lineage=tuple(MessageId(str(each)) for each in _list(document.get("lineage"))),
         concerns=_id(body.get("of")),
+        replaced_by=_id(body.get("replaced_by")),
         reply_outcome=_text(body.get("outcome")),
         refusal_ground=_text(body.get("refusal_ground")),
         grant=_grant(body.get("permission")),

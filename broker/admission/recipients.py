@@ -6,7 +6,7 @@ from typing import Final
 
 from broker.directory import Directory
 from broker.errors import Code, FieldProblem, PermissionDeniedError
-from broker.model import DeskRef, Message, Pair, Route, channel_queue
+from broker.model import DeskRef, Envelope, Pair, Route, channel_queue
 from keys.channel import Channel, ChannelState
 from keys.charter import Charter
 from schemas.vocabulary import Compartment, Country, HandlingCode
@@ -28,7 +28,7 @@ class Destination:
     """Of the channel, if it is one."""
 
 
-def destination_of(message: Message, directory: Directory, now: datetime) -> Destination:
+def destination_of(message: Envelope, directory: Directory, now: datetime) -> Destination:
     """Find the desks that a message wants to reach.
 
     Raises:
@@ -47,7 +47,7 @@ def destination_of(message: Message, directory: Directory, now: datetime) -> Des
     return Destination(compartment=compartment, routes=routes)
 
 
-def _by_pair(message: Message, directory: Directory, desk: DeskRef, index: int) -> Route:
+def _by_pair(message: Envelope, directory: Directory, desk: DeskRef, index: int) -> Route:
     pair = Pair(origin=message.sender.country, desk=desk)
     if not directory.has_desk(desk):
         raise refusal(Code.RECIPIENT_UNKNOWN, f"/to/countries/{index}")
@@ -56,7 +56,7 @@ def _by_pair(message: Message, directory: Directory, desk: DeskRef, index: int) 
     return Route(desk=desk, queue=pair.queue, rule=OPEN_PAIR)
 
 
-def _by_channel(message: Message, directory: Directory, now: datetime) -> Destination:
+def _by_channel(message: Envelope, directory: Directory, now: datetime) -> Destination:
     channel, charter = _channel_of(message, directory, now)
     _check_charter(message, charter)
     members = channel.members(now)
@@ -71,11 +71,11 @@ def _by_channel(message: Message, directory: Directory, now: datetime) -> Destin
     )
 
 
-def _channel_of(message: Message, directory: Directory, now: datetime) -> tuple[Channel, Charter]:
+def _channel_of(message: Envelope, directory: Directory, now: datetime) -> tuple[Channel, Charter]:
     channel = None if message.to.channel is None else directory.channel(message.to.channel)
     charter = None if channel is None else channel.charter(now)
     agencies = () if channel is None else channel.members(now).get(message.sender.country, ())
-    # Who is no member learns nothing of a channel, not even that there is one.
+    # One answer for who is no member and for what is no channel; the charters tell him the rest.
     if channel is None or charter is None or message.sender.agency not in agencies:
         raise refusal(Code.RECIPIENT_UNKNOWN, "/to/channel")
     if channel.state(now) is not ChannelState.ACTIVE:
@@ -83,7 +83,7 @@ def _channel_of(message: Message, directory: Directory, now: datetime) -> tuple[
     return channel, charter
 
 
-def _check_charter(message: Message, charter: Charter) -> None:
+def _check_charter(message: Envelope, charter: Charter) -> None:
     if message.kind not in charter.kinds:
         raise refusal(Code.CHARTER_DENIED, "/kind")
     if STRICTNESS.index(message.handling) > STRICTNESS.index(charter.ceiling):

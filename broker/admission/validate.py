@@ -88,6 +88,7 @@ def _message(signed: SignedPosting, document: dict[str, Json]) -> Message:
         urgency=Urgency(str(document["urgency"])),
         handling=HandlingCode(str(handling["code"])),
         facts=facts_of(document),
+        second_signed_with=signed.second_signed_with,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import typer
 
+from broker.cli import channels as own_channels
 from broker.cli import (
     code_lists,
     config,
@@ -19,15 +20,19 @@ from broker.cli import (
     keys_show,
     keys_status,
     notices,
+    operation,
     profile,
     queues,
+    requests,
     schemas,
     send,
+    sign,
     status,
     subscribe,
     validate,
 )
 from broker.cli.admin import channels, deciding, listing, pairs, participants, requeue, statements
+from broker.cli.admin import requests as admin_requests
 from broker.cli.ceremony import holder
 from broker.cli.ceremony import root as ceremony
 from broker.cli.help_page import HelpCommand, HelpGroup
@@ -40,15 +45,19 @@ def make() -> typer.Typer:
     root = _group_of({})
     root.callback(cls=HelpGroup, no_args_is_help=True)(_enlace)
     root.command("send", cls=HelpCommand)(send.send)
+    root.command("sign", cls=HelpCommand)(sign.sign)
     root.command("status", cls=HelpCommand)(status.status)
     root.command("queues", cls=HelpCommand)(queues.queues)
+    root.command("channels", cls=HelpCommand)(own_channels.channels)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
+    root.command("requests", cls=HelpCommand)(requests.requests)
     root.command("notices", cls=HelpCommand)(notices.notices)
     root.command("validate", cls=HelpCommand)(validate.validate)
     root.add_typer(_group_of({"list": schemas.list_schemas, "show": schemas.show}), name="schemas")
     root.add_typer(
         _group_of({"list": code_lists.list_code_lists, "show": code_lists.show}), name="code-lists"
     )
+    root.add_typer(_group_of({"total": operation.total}), name="operation")
     root.add_typer(_keys(), name="keys")
     root.add_typer(_group_of({"new": profile.new, "show": profile.show}), name="profile")
     root.add_typer(_group_of({"upgrade": database.upgrade, "check": database.check}), name="db")
@@ -111,6 +120,7 @@ def _admin() -> typer.Typer:
     admin.command("cancel", cls=HelpCommand)(deciding.cancel)
     admin.command("acts", cls=HelpCommand)(deciding.acts)
     admin.command("list", cls=HelpCommand)(listing.list_directory)
+    admin.command("requests", cls=HelpCommand)(admin_requests.requests)
     admin.command("requeue", cls=HelpCommand)(requeue.requeue)
     return admin
 

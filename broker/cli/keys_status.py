@@ -41,14 +41,14 @@ def forecast(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Say which pairs go dark if nobody does anything, when and why; status 7 if any."""
-    from broker.cli.admin.key_state import outage_row, purposes  # noqa: PLC0415
+    from broker.cli.admin.key_state import outage_row  # noqa: PLC0415
     from keys.forecast import forecast as look_ahead  # noqa: PLC0415
 
     terminal = terminal_of(context)
     found = _survey(terminal, roots, ledger_url)
     outages = look_ahead(
         found.ring,
-        purposes(found.directory),
+        found.directory.purposes(),
         found.roots,
         now=found.now,
         span=timedelta(days=days),
@@ -68,7 +68,7 @@ def needs_rotation(
 
     terminal = terminal_of(context)
     found = _survey(terminal, roots, ledger_url)
-    due = warnings(found.ring, found.now, found.roots)
+    due = warnings(found.ring, found.now, found.roots, found.directory.purposes())
     terminal.rows([due_row(each) for each in due], DUE)
     if due:
         terminal.warn("forecast.due", number=len(due))

@@ -1,7 +1,8 @@
-"""`enlace notices`: what has the exchange told this country about keys?"""
+"""`enlace notices`: what has the exchange told this country, of keys and of requests?"""
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
     from broker.desk.notices import Noticed
 
-COLUMNS: Final = ("number", "event", "kid", "since", "id", "origin", "recipient")
+COLUMNS: Final = (
+    "number",
+    "event",
+    "kid",
+    "since",
+    "channel",
+    "due",
+    "id",
+    "origin",
+    "recipient",
+)
 
 
 def notices(
@@ -24,10 +35,14 @@ def notices(
     after: Annotated[int, typer.Option("--after", min=0, metavar="N")] = 0,
     profile: ProfileOption = Path(),
 ) -> None:
-    """List the messages that a compromised key concerns; status 7 if there are any."""
+    """List the messages that a notice concerns; status 7 if there are any."""
     terminal = terminal_of(context)
     found = asyncio.run(_ask(open_client(profile, terminal), after))
-    terminal.rows([row for each in found for row in _rows(each)], COLUMNS)
+    rows = [row for each in found for row in _rows(each)]
+    if not terminal.json:
+        # A program gets the code, a person the words.
+        rows = [{**row, "event": terminal.text(f"notice.{row['event']}")} for row in rows]
+    terminal.rows(rows, COLUMNS)
     finish(ExitCode.ACTION_NEEDED if found else ExitCode.OK)
 
 
@@ -42,7 +57,9 @@ def _rows(noticed: "Noticed") -> list[Record]:
             "number": noticed.number,
             "event": noticed.event,
             "kid": noticed.kid,
-            "since": moment(noticed.since),
+            "since": _moment(noticed.since),
+            "channel": noticed.channel,
+            "due": _moment(noticed.due),
             "at": moment(noticed.at),
             "id": message_id,
             "origin": origin,
@@ -50,3 +67,7 @@ def _rows(noticed: "Noticed") -> list[Record]:
         }
         for message_id, origin, desk in noticed.deliveries
     ]
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else moment(at)

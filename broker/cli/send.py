@@ -14,14 +14,19 @@ import typer
 
 from broker.cli.documents import read_document, with_id
 from broker.cli.exit_codes import worst
-from broker.cli.explain import EXPECTED, Explanation, explain, show
+from broker.cli.explain import EXPECTED, CommandError, Explanation, explain, show
+from broker.cli.officers import read_officer_key, read_signature
 from broker.cli.options import ProfileOption
 from broker.cli.session import open_client
 from broker.cli.terminal import Record, Terminal, finish, terminal_of
+from broker.model import Posting
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
     from broker.desk.wire import Recipient
+    from broker.model import SealedPosting
+    from keys.key import SigningKey
+    from schemas.loader import SchemaSet
 
 COLUMNS = ("file", "id", "status", "recipients")
 
@@ -70,6 +75,12 @@ class Sending:
     terminal: Terminal
     dry_run: bool
     new_id: bool
+    second: "SigningKey | None" = None
+    """The second officer's."""
+    signature: str | None = None
+    """Made before; the bytes are sent as they are."""
+    schemas: "SchemaSet | None" = None
+    """To seal here, so that the gateway cannot read it; None lets the gateway seal."""
 
     async def one(self, file: str) -> Outcome:
         """Send one file; whatever is wrong with it is its outcome."""
@@ -78,8 +89,11 @@ class Sending:
             body = await asyncio.to_thread(read_document, file)
             if self.new_id:
                 body = with_id(body, now=datetime.now(UTC), draw=os.urandom)
-            posting = self.client.sign(body)
-            message_id = _id_of(posting.body)
+            signed = self._signed(body)
+            message_id = _id_of(signed.body)
+            posting: Posting | SealedPosting = signed
+            if self.schemas is not None:
+                posting = await self.client.seal(signed, self.schemas)
             if self.dry_run:
                 recipients = await self.client.dry_run(posting)
                 return Outcome(file=file, id=message_id, status="dry-run", recipients=recipients)
@@ -95,19 +109,44 @@ class Sending:
             receipt=accepted.receipt,
         )
 
+    def _signed(self, body: bytes) -> Posting:
+        if self.signature is not None:
+            return Posting(body=body, signature=self.signature)
+        return self.client.sign(body, second=self.second)
 
-def send(
+
+def send(  # noqa: PLR0917 - a command has the options it has
     context: typer.Context,
     files: Annotated[list[str], typer.Argument(metavar="FILE")],
     profile: ProfileOption = Path(),
     dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
     new_id: Annotated[bool, typer.Option("--new-id")] = False,
+    seal: Annotated[bool, typer.Option("--seal")] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, metavar="N")] = 8,
+    second_officer: Annotated[
+        Path | None, typer.Option("--second-officer", metavar="KEYFILE")
+    ] = None,
+    second_passphrase_file: Annotated[
+        Path | None, typer.Option("--second-passphrase-file", metavar="FILE")
+    ] = None,
+    signature: Annotated[str | None, typer.Option("--signature", metavar="FILE.sig")] = None,
 ) -> None:
     """Sign and post messages."""
     terminal = terminal_of(context)
-    client = open_client(profile, terminal)
-    sending = Sending(client=client, terminal=terminal, dry_run=dry_run, new_id=new_id)
+    if signature is not None and (len(files) > 1 or new_id or second_officer is not None):
+        raise CommandError(terminal.text("send.signed_alone"))
+    second = None
+    if second_officer is not None:
+        second = read_officer_key(second_officer, second_passphrase_file, terminal)
+    sending = Sending(
+        client=open_client(profile, terminal),
+        terminal=terminal,
+        dry_run=dry_run,
+        new_id=new_id,
+        second=second,
+        signature=None if signature is None else read_signature(signature, terminal),
+        schemas=_schemas() if seal else None,
+    )
     with _progress(len(files), terminal) as advance:
         outcomes = asyncio.run(_send_all(sending, files, jobs, advance))
     if not terminal.json:
@@ -152,6 +191,12 @@ def _progress(total: int, terminal: Terminal) -> Iterator[Callable[[], None]]:
     with Progress(console=terminal.console(sys.stderr), transient=True) as bar:
         task = bar.add_task(terminal.text("send.progress"), total=total)
         yield lambda: bar.advance(task)
+
+
+def _schemas() -> "SchemaSet":
+    from schemas.loader import SchemaSet  # noqa: PLC0415 - half a second
+
+    return SchemaSet.load()
 
 
 def _id_of(body: bytes) -> str:

@@ -40,7 +40,7 @@ def validate(
     terminal, schemas = terminal_of(context), SchemaSet.load()
     verdicts = [judge(file, schemas) for file in files]
     for verdict in verdicts:
-        _show(verdict, terminal)
+        tell(verdict, terminal)
     finish(worst(each.exit_code for each in verdicts))
 
 
@@ -79,7 +79,8 @@ def faults(body: bytes, schemas: "SchemaSet") -> tuple[FieldProblem, ...]:
     return (*unknown, *(FieldProblem(pointer=each.pointer, code=each.keyword) for each in rest))
 
 
-def _show(verdict: Verdict, terminal: Terminal) -> None:
+def tell(verdict: Verdict, terminal: Terminal) -> None:
+    """Say what is wrong with one file, or that nothing is."""
     if terminal.json:
         terminal.line(verdict.to_json())
     elif not verdict.problems:

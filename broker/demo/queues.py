@@ -91,5 +91,5 @@ async def _remove(channel: AbstractChannel, names: Collection[str]) -> None:
     for name in unused:
         await channel.queue_delete(name)
     if len(unused) == len(names):
-        for exchange in (NAMES.pairs_exchange, NAMES.dead_exchange):
+        for exchange in (NAMES.pairs_exchange, NAMES.channels_exchange, NAMES.dead_exchange):
             await channel.exchange_delete(exchange)

@@ -4,6 +4,7 @@ Whatever is sent may be sent twice. So a lost connection, ``429`` and ``503`` ar
 up to a deadline; any other refusal is raised at once, as :class:`ProblemError`.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -17,9 +18,11 @@ import structlog
 
 from broker.admission.acknowledge import MESSAGE_ID
 from broker.desk import sign, wire
+from broker.desk.asked import AskedRequest, read_asked
 from broker.desk.failures import AnswerError
 from broker.desk.held_keys import HeldKeys
 from broker.desk.notices import Noticed, read_notice
+from broker.desk.origin_seal import seal_as_origin
 from broker.desk.pins import Pins
 from broker.desk.profile import Profile
 from broker.desk.receipts import ReceiptCheck, unknown_signer
@@ -38,7 +41,7 @@ from broker.desk.wire import (
 )
 from broker.desk.wraps import Moved, WaitingPage, read_moved, read_waiting
 from broker.directory import Directory
-from broker.errors import ConfigurationError
+from broker.errors import Code, ConfigurationError, SignatureError
 from broker.model import (
     AgencyRef,
     DeliveryNumber,
@@ -50,10 +53,16 @@ from broker.model import (
     QueueDepth,
     QueueName,
     RefusalReason,
+    SealedPosting,
 )
+from broker.request_ports import RequestState
+from broker.sealing.wire import content_hash
 from keys.identifiers import KeyId
+from keys.key import SigningKey
+from schemas.loader import SchemaSet
 
 JSON_TYPE: Final = {"Content-Type": "application/json"}
+SEALED_TYPE: Final = {"Content-Type": "application/jose+json"}
 LONGEST_POLL: Final = timedelta(seconds=30)
 FIRST: Final = DeliveryNumber(0)
 LOOKS: Final = 4
@@ -97,6 +106,14 @@ class ClientSettings:
 
 
 DEFAULT_SETTINGS: Final = ClientSettings()
+
+
+def _request_of(posting: Posting | SealedPosting, query: Query) -> Request:
+    if isinstance(posting, SealedPosting):
+        headers, body = {**SEALED_TYPE, "Origin-Seal": posting.seal}, posting.jwe
+    else:
+        headers, body = {**JSON_TYPE, "Message-Signature": posting.signature}, posting.body
+    return Request(method="POST", path="/v1/messages", query=query, headers=headers, body=body)
 
 
 class EnlaceClient:
@@ -191,21 +208,31 @@ class EnlaceClient:
 
     # --- an agency ------------------------------------------------------------------------
 
-    def sign(self, document: Mapping[str, Json] | bytes) -> Posting:
+    def sign(
+        self, document: Mapping[str, Json] | bytes, *, second: SigningKey | None = None
+    ) -> Posting:
         """Sign a message without sending it: ``.body`` and ``.signature``, good for a week.
 
         Args:
             document: Bytes are signed as they are; a mapping is written as compact JSON.
+            second: Another message-signature key of the agency, of its second officer (SG-03).
 
         Raises:
             DocumentError: Not strict JSON, or without id, kind or version.
+            SignatureError: The second key is the author's.
             ConfigurationError: The profile is a desk's.
         """
         agency = self._agency()
         body = document if isinstance(document, bytes) else sign.message_bytes(document)
-        return sign.sign_message(body, self.keys.signature, agency=agency, now=self.timing.clock())
+        key, now = self.keys.signature, self.timing.clock()
+        posting = sign.sign_message(body, key, agency=agency, now=now)
+        if second is None:
+            return posting
+        if second.public.form == key.public.form:
+            raise SignatureError(Code.SIGNATURE_INVALID)
+        return sign.add_second(posting, second, agency=agency, now=now)
 
-    async def send(self, message: bytes | Posting) -> Accepted:
+    async def send(self, message: bytes | Posting | SealedPosting) -> Accepted:
         """Send a message; what is not signed yet is signed first.
 
         After it returns nothing is lost. If it raises, sending the same bytes again is safe
@@ -225,17 +252,46 @@ class EnlaceClient:
         if posted.receipt is None:
             raise AnswerError("the gateway accepted without a receipt")
         receipts = await self.receipts(posted.receipt)
+        replayed = answer.headers.get("Idempotent-Replay") == "true"
         receipts.check_accepted(
-            posted.receipt, message_id=posted.id, origin=origin, recipients=posted.recipients
+            posted.receipt,
+            message_id=posted.id,
+            origin=origin,
+            recipients=posted.recipients,
+            replayed=replayed,
+            content_hash=content_hash(posting.jwe) if isinstance(posting, SealedPosting) else None,
         )
         return Accepted(
             id=posted.id,
             receipt=posted.receipt,
-            replayed=answer.headers.get("Idempotent-Replay") == "true",
+            replayed=replayed,
             recipients=posted.recipients,
         )
 
-    async def dry_run(self, message: bytes | Posting) -> tuple[Recipient, ...]:
+    async def seal(self, message: bytes | Posting, schemas: SchemaSet) -> SealedPosting:
+        """Close a message here, for the keys that its recipients have now; sends nothing.
+
+        What comes back is sent by :meth:`send`, and sent again as it is if no answer came:
+        sealed anew it would be another message of the same id. Good for an hour.
+
+        Raises:
+            DocumentError, PermissionDeniedError, KeyUnavailableError: The gateway would refuse
+                it, by what is known here.
+            ProblemError, UnreachableError, AnswerError: The directory could not be asked.
+        """
+        directory = await self.directory()
+        posting = self.sign(message) if isinstance(message, bytes) else message
+        return await asyncio.to_thread(
+            seal_as_origin,
+            posting,
+            schemas,
+            directory,
+            self.keys.signature,
+            now=self.timing.clock(),
+            draw=os.urandom,
+        )
+
+    async def dry_run(self, message: bytes | Posting | SealedPosting) -> tuple[Recipient, ...]:
         """Ask who would get a message; nothing is sealed or kept.
 
         Raises:
@@ -393,7 +449,7 @@ class EnlaceClient:
         return directory
 
     async def notices(self, *, after: int = 0) -> tuple[Noticed, ...]:
-        """What has the exchange told this country about keys? Oldest first, each verified.
+        """What has the exchange told this country? Oldest first, each verified.
 
         Args:
             after: Only those with a higher number.
@@ -413,17 +469,42 @@ class EnlaceClient:
                 return tuple(found)
             after = page[-1][0]
 
-    async def _post(self, posting: Posting, *, query: Query) -> tuple[Answer, Posted]:
-        request = Request(
-            method="POST",
-            path="/v1/messages",
-            query=query,
-            headers={**JSON_TYPE, "Message-Signature": posting.signature},
-            body=posting.body,
-        )
-        answer = await self._request(request)
+    async def requests(
+        self, *, received: bool, state: RequestState | None = None
+    ) -> tuple[AskedRequest, ...]:
+        """Which requests wait for an answer? Oldest first.
+
+        Args:
+            received: What this desk was asked; else what this agency's country has asked.
+            state: Only those in it.
+
+        Raises:
+            ProblemError: Also if a desk asks for what was sent, or an agency for the other.
+            UnreachableError, AnswerError: As :meth:`send`.
+        """
+        found: list[AskedRequest] = []
+        cursor: int | None = 0
+        while cursor is not None:
+            query = (
+                ("direction", "received" if received else "sent"),
+                ("state", "all" if state is None else state.value),
+                ("cursor", str(cursor)),
+            )
+            answer = await self._request(Request(method="GET", path="/v1/requests", query=query))
+            page = read_asked(answer.body)
+            found += page.requests
+            if page.cursor is not None and page.cursor <= cursor:
+                # A gateway that goes round in circles would keep us for ever.
+                raise AnswerError("the list of requests does not end")
+            cursor = page.cursor
+        return tuple(found)
+
+    async def _post(
+        self, posting: Posting | SealedPosting, *, query: Query
+    ) -> tuple[Answer, Posted]:
+        answer = await self._request(_request_of(posting, query))
         posted = wire.read_posted(answer.body)
-        if posted.id != sign.message_id(posting.body):
+        if posted.id != sign.message_id_of(posting):
             raise AnswerError("the gateway answered for another message")
         return answer, posted
 

@@ -29,6 +29,7 @@ def message_line(opened: OpenedMessage, *, received_at: datetime) -> bytes:
             "receipt": opened.hand_over.receipt,
             "signature": message.signature,
             "signed_with": opened.signed_with,
+            "second_signed_with": opened.second_signed_with,
             "message": json.loads(message.body),
             "body": base64url.encode(message.body),
         }

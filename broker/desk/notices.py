@@ -1,9 +1,10 @@
-"""What was this country told about keys? Proved before it is believed."""
+"""What was this country told, of keys and of requests? Proved before it is believed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
 from broker.errors import Code, EvidenceError
 from keys import jws, strict_json
@@ -12,6 +13,8 @@ from keys.identifiers import KeyId, parse_kid
 from keys.key import VerificationKey
 
 NOTICE_TYP = "enlace-notice+jws"
+COMPROMISED: Final = "key-compromised"
+OVERDUE: Final = "request-overdue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,32 +23,69 @@ class Noticed:
 
     number: int
     event: str
-    kid: KeyId
-    since: datetime
     at: datetime
     deliveries: tuple[tuple[str, str, str], ...]
     """Message id, origin and desk of each that is concerned."""
+    kid: KeyId | None = None
+    since: datetime | None = None
+    """Of ``key-compromised``: the key, and since when it is not to be trusted."""
+    channel: str | None = None
+    due: datetime | None = None
+    """Of ``request-overdue``: until when an answer was due, and over which channel."""
+
+
+Members: TypeAlias = Mapping[str, Any]
 
 
 def read_notice(number: int, token: str, *, keys: Mapping[KeyId, VerificationKey]) -> Noticed:
     """Read a notice and prove it.
 
     Raises:
-        EvidenceError: Not signed by a receipt key of the exchange, or no notice.
+        EvidenceError: Not signed by a receipt key of the exchange, or no notice of an event
+            that this program knows.
     """
     try:
         verified = jws.verify_compact(token, typ=NOTICE_TYP, find_key=keys.get, max_bytes=64 * 1024)
-        members: Mapping[str, Any] = strict_json.parse_object(verified.payload)
-        return Noticed(
-            number=number,
-            event=str(members["event"]),
-            kid=parse_kid(members["kid"]),
-            since=datetime.fromtimestamp(int(members["since"]), UTC),
-            at=datetime.fromtimestamp(int(members["at"]), UTC),
-            deliveries=tuple(
-                (str(each["mid"]), str(each["org"]), str(each["desk"]))
-                for each in members["deliveries"]
-            ),
-        )
-    except (KeysError, KeyError, TypeError, ValueError):
+        members: Members = strict_json.parse_object(verified.payload)
+        return READERS[members["event"]](number, members)
+    except (KeysError, KeyError, TypeError, ValueError, OverflowError):
         raise EvidenceError(Code.EVIDENCE_INVALID) from None
+
+
+def _compromised(number: int, members: Members) -> Noticed:
+    return Noticed(
+        number=number,
+        event=COMPROMISED,
+        at=_moment(members["at"]),
+        kid=parse_kid(members["kid"]),
+        since=_moment(members["since"]),
+        deliveries=tuple(_delivery(each) for each in members["deliveries"]),
+    )
+
+
+def _overdue(number: int, members: Members) -> Noticed:
+    channel = members.get("channel")
+    return Noticed(
+        number=number,
+        event=OVERDUE,
+        at=_moment(members["at"]),
+        deliveries=(_delivery(members),),
+        channel=None if channel is None else str(channel),
+        due=_moment(members["due"]),
+    )
+
+
+READERS: Final[Mapping[str, Callable[[int, Members], Noticed]]] = MappingProxyType(
+    {COMPROMISED: _compromised, OVERDUE: _overdue}
+)
+"""Each event has members of its own; one that nobody knows is no notice."""
+
+
+def _delivery(members: Members) -> tuple[str, str, str]:
+    return str(members["mid"]), str(members["org"]), str(members["desk"])
+
+
+def _moment(seconds: object) -> datetime:
+    if not isinstance(seconds, int) or isinstance(seconds, bool):
+        raise TypeError
+    return datetime.fromtimestamp(seconds, UTC)

@@ -14,6 +14,7 @@ from typing import Final
 from broker.admission.message_signature import verify_message_signature
 from broker.admission.validate import validate
 from broker.desk.failures import DeskError
+from broker.desk.membership import fault_of
 from broker.desk.own_fault import find_own_fault
 from broker.desk.wire import ReceivedHandOver
 from broker.directory import Directory
@@ -32,10 +33,13 @@ from broker.model import (
     EventKind,
     Message,
     Posting,
+    QueueName,
     RefusalReason,
     SignedPosting,
+    channel_queue,
     pair_queue,
 )
+from broker.origin_seal import facts_digest
 from broker.sealing.route import SealRoute, route_of
 from broker.sealing.unseal import Unsealed, unseal
 from broker.sealing.wire import content_hash
@@ -81,6 +85,7 @@ class ProvenMessage:
     message: Message
     receipt: ReceiptContent
     signed_with: KeyId
+    second_signed_with: KeyId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +100,8 @@ class OpenedMessage:
     """The origin's key."""
     opened_with: KeyId
     """The desk's own."""
+    second_signed_with: KeyId | None = None
+    """The key of a second officer of the origin, if one signed (SG-03)."""
 
 
 def open_hand_over(
@@ -116,7 +123,7 @@ def open_hand_over(
 
     Raises:
         OpeningError: Steps 1 and 3 ``cannot-open``, 2 ``receipt-not-valid``, 5
-            ``signature-not-valid``, 4 and 6 ``content-not-valid``.
+            ``signature-not-valid``, 4 and 6 ``content-not-valid``, 8 ``facts-not-true``.
         NotReadyError: It did not open, but may once something here is mended. It must not
             be answered.
 
@@ -147,8 +154,10 @@ def _open(
     # (3) It opens with a key of this desk. Not checked: that it is the key which the receipt
     # names. The content key may have been wrapped anew since, and the content is the same.
     unsealed = _unseal(hand_over, keys)
-    # (4) The route under the seal is the way it came.
+    # (4) The route under the seal is the way it came, and that way was this desk's: of a
+    # channel, by the acts of its members.
     _check_route(unsealed.route, hand_over, desk)
+    _check_channel(unsealed.route, receipt, trust, desk=desk)
     # (5) The origin signed these bytes, and (6) they are a message: strict JSON, its schema,
     # its sender, its times, and the claims of the signature.
     posting = Posting(body=unsealed.body, signature=unsealed.signature)
@@ -156,12 +165,15 @@ def _open(
     message = _check_content(signed, receipt, trust)
     # (7) The body says what the route says: what the gateway routed by is what was signed.
     _check_same_route(message, unsealed.route)
+    # (8) Where the gateway could not see it, the origin had said what it is: it is that.
+    _check_facts(message, receipt, unsealed)
     return OpenedMessage(
         hand_over=hand_over,
         message=message,
         accepted_at=receipt.at,
         signed_with=signed.signed_with,
         opened_with=unsealed.kid,
+        second_signed_with=signed.second_signed_with,
     )
 
 
@@ -178,7 +190,12 @@ def prove_message(
     message = _check_content(signed, receipt, trust)
     if (receipt.message_id, receipt.origin) != (message.id, message.sender):
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt")
-    return ProvenMessage(message=message, receipt=receipt, signed_with=signed.signed_with)
+    return ProvenMessage(
+        message=message,
+        receipt=receipt,
+        signed_with=signed.signed_with,
+        second_signed_with=signed.second_signed_with,
+    )
 
 
 def _check_hash(hand_over: ReceivedHandOver) -> None:
@@ -231,12 +248,31 @@ def _check_route(route: SealRoute, hand_over: ReceivedHandOver, desk: DeskRef) -
     origin = AgencyRef(country=route.origin, agency=route.agency)
     if (
         (route.message_id, origin) != (hand_over.message_id, hand_over.origin)
-        or hand_over.queue != pair_queue(route.origin, desk)
+        or hand_over.queue != _queue_of(route, desk)
         or hand_over.urgency is not route.urgency
-        or desk.country not in route.countries
-        or desk.compartment is not route.compartment
+        or (route.channel is None and not _is_named(desk, route))
     ):
         raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step="route")
+
+
+def _queue_of(route: SealRoute, desk: DeskRef) -> QueueName:
+    if route.channel is None:
+        return pair_queue(route.origin, desk)
+    return channel_queue(route.channel, desk.country)
+
+
+def _is_named(desk: DeskRef, route: SealRoute) -> bool:
+    return desk.country in route.countries and desk.compartment is route.compartment
+
+
+def _check_channel(
+    route: SealRoute, receipt: ReceiptContent, trust: Trust, *, desk: DeskRef
+) -> None:
+    if route.channel is None:
+        return
+    step = fault_of(route, desk=desk, at=receipt.at, directory=trust.directory)
+    if step is not None:
+        raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step=step)
 
 
 def _check_signature(
@@ -265,6 +301,12 @@ def _check_content(signed: SignedPosting, receipt: ReceiptContent, trust: Trust)
 def _check_same_route(message: Message, route: SealRoute) -> None:
     if route_of(message) != route:
         raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step="route-of-body")
+
+
+def _check_facts(message: Message, receipt: ReceiptContent, unsealed: Unsealed) -> None:
+    said = receipt.facts_digest
+    if said is not None and said != facts_digest(message.facts, unsealed.facts_salt):
+        raise OpeningError(RefusalReason.FACTS_NOT_TRUE, step="facts")
 
 
 def _returned(reason: RefusalReason, error: BrokerError) -> OpeningError:

@@ -10,6 +10,7 @@ import structlog
 
 from broker.desk.client import BETWEEN_LOOKS, LOOKS, EnlaceClient
 from broker.desk.failures import NotReadyError, UnreachableError
+from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP
 from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
 from broker.desk.pins import Pins
 from broker.desk.receipts import RECEIPT_KEY_STEP
@@ -21,11 +22,15 @@ from schemas.loader import SchemaSet
 
 DIRECTORY_AGE: Final = timedelta(seconds=60)
 """How long a key that a country took back may still count here."""
-MENDED_BY_FILES: Final = frozenset({"decryption-key", "receipt-key", "root", "issuer"})
+MENDED_BY_FILES: Final = frozenset(
+    {"decryption-key", "receipt-key", "root", "issuer", UNKNOWN_STEP}
+)
 """What a desk lacks that its keeper may have put in place a moment ago."""
 
 KEY_REASONS: Final = frozenset({RefusalReason.SIGNATURE_NOT_VALID, RefusalReason.CANNOT_OPEN})
 """What another look at the directory may put right."""
+LOOKED_FOR: Final = frozenset({RECEIPT_KEY_STEP, UNKNOWN_STEP, MEMBERS_STEP})
+"""What a gateway acts by already, and another may not show yet."""
 
 log = structlog.get_logger()
 
@@ -107,11 +112,11 @@ class Opener:
         )
 
     async def _open_again(self, again: Sequence[ReceivedHandOver], held: Held) -> Outcome:
-        """Open by the newest directory; while a receipt's key is in none yet, look on a little."""
+        """Open by the newest directory; while what the gateway acts by is in none, look on."""
         directory = await self.refresh_directory()
         outcome = await asyncio.to_thread(self._try_open, again, directory, held)
         for _ in range(LOOKS - 1):
-            if not any(error.step == RECEIPT_KEY_STEP for error in outcome.not_ready):
+            if not _is_looked_for(outcome):
                 break
             await self._client.timing.sleep(BETWEEN_LOOKS.total_seconds())
             directory = await self.refresh_directory()
@@ -171,7 +176,11 @@ class Opener:
 
 
 def _may_be_out_of_date(outcome: Outcome) -> bool:
-    """Could a newer directory name a key that this one does not know?"""
-    return any(each.reason in KEY_REASONS for each in outcome.unopened) or any(
-        error.step == RECEIPT_KEY_STEP for error in outcome.not_ready
-    )
+    """Could a newer directory name a key or a member that this one does not know?"""
+    return any(each.reason in KEY_REASONS for each in outcome.unopened) or _is_looked_for(outcome)
+
+
+def _is_looked_for(outcome: Outcome) -> bool:
+    """Is something missing that every gateway shows within a second?"""
+    steps = {each.step for each in outcome.unopened} | {each.step for each in outcome.not_ready}
+    return not LOOKED_FOR.isdisjoint(steps)

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from broker.admission.message_signature import signatures_of
+from broker.desk import membership
 from broker.desk.failures import NotReadyError
 from broker.desk.receipts import not_stated, unknown_signer
 from broker.desk.wire import ReceivedHandOver
-from broker.errors import Code, EvidenceError, UnsealError
+from broker.errors import Code, EvidenceError, SignatureError, UnsealError
 from broker.evidence.receipts import verify_receipt
 from broker.model import DeskRef
 from broker.sealing.route import SealRoute
@@ -59,6 +61,8 @@ def find_own_fault(
             return _in_clock(hand_over.receipt, trust, now)
         case "unseal":
             return _in_keys(hand_over, keys, trust)
+        case membership.UNKNOWN_STEP:
+            return _in_channels()
         case Code.SIGNATURE_INVALID.value if trust.roots is not None:
             return _in_roots(hand_over.sealed, keys, trust, trust.roots)
         case Code.KIND_UNKNOWN.value | Code.VERSION_UNKNOWN.value:
@@ -111,6 +115,16 @@ def _in_clock(token: str, trust: "Trust", now: datetime) -> NotReadyError:
         f"the receipt is of {at.isoformat(timespec='seconds')}, and the clock of this machine "
         f"says {now.isoformat(timespec='seconds')}: set the clock",
         step="clock",
+    )
+
+
+def _in_channels() -> NotReadyError:
+    # Whatever the gateway says, it has not shown us the acts: perhaps it will, perhaps the root
+    # of one of the members is missing here. A refusal would end the message either way.
+    return NotReadyError(
+        "the message is of a channel that no acts known here make: compare roots.json with the "
+        "other members, and ask the exchange for the channel's charter",
+        step=membership.UNKNOWN_STEP,
     )
 
 
@@ -172,10 +186,17 @@ def _in_roots(
 ) -> NotReadyError | None:
     """Is the origin's key stated by a root of its country that we have not pinned?"""
     try:
-        signature = unseal(sealed, keys).signature
-        signer = parse_kid(jws.read_header(signature, claims=jws.MESSAGE_CLAIMS).kid)
-    except (KeysError, UnsealError):
+        signers = [
+            parse_kid(jws.read_header(each, claims=jws.MESSAGE_CLAIMS).kid)
+            for each in signatures_of(unseal(sealed, keys).signature)
+        ]
+    except (KeysError, UnsealError, SignatureError):
         return None
+    found = (_in_root_of(signer, trust, roots) for signer in signers)
+    return next((fault for fault in found if fault is not None), None)
+
+
+def _in_root_of(signer: KeyId, trust: "Trust", roots: Roots) -> NotReadyError | None:
     chain = roots.get(kid_owner(signer))
     versions = chain.versions if chain is not None else ()
     known = {holder.key.kid for root in versions for holder in root.holders}

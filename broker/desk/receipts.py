@@ -57,19 +57,26 @@ class ReceiptCheck:
         message_id: MessageId,
         origin: AgencyRef,
         recipients: Sequence[Recipient],
+        replayed: bool = False,
+        content_hash: str | None = None,
     ) -> ReceiptContent:
-        """Prove that this message was accepted for these desks.
+        """Prove that this message was accepted for these desks, each by this rule (SG-12).
 
-        The content hash cannot be compared: only the gateway has seen the sealed form.
+        The content hash is compared by who has sealed the message himself; otherwise only the
+        gateway has seen the sealed form. The receipt of a message that was accepted long ago may
+        name no rules.
 
         Raises:
             EvidenceError: The receipt says something else.
         """
         content = self.verify(token)
+        rules = {each.desk: each.rule for each in recipients}
         if (
             content.event is not EventKind.ACCEPTED
             or (content.message_id, content.origin) != (message_id, origin)
-            or content.recipients.keys() != {each.desk for each in recipients}
+            or content.recipients.keys() != rules.keys()
+            or (content.rules != rules and (content.rules or not replayed))
+            or content_hash not in {None, content.content_hash}
         ):
             raise EvidenceError(Code.EVIDENCE_INVALID)
         return content

@@ -6,14 +6,17 @@ from datetime import datetime
 
 from broker.admission import strict_json
 from broker.admission.acknowledge import ACKNOWLEDGEMENT_TYP, REFUSAL_TYP
+from broker.admission.message_signature import MOST_SIGNATURES, SEPARATOR, signatures_of
 from broker.admission.rewrap import REWRAP_TYP
 from broker.desk.wire import ContentRef
-from broker.errors import Code, DocumentError, FieldProblem
-from broker.model import AgencyRef, DeskRef, Json, MessageId, Posting, RefusalReason
+from broker.errors import Code, DocumentError, FieldProblem, SignatureError
+from broker.evidence.receipts import parse_agency
+from broker.model import AgencyRef, DeskRef, Json, MessageId, Posting, RefusalReason, SealedPosting
 from broker.sealing.wire import Recipient as SealedEntry
 from broker.sealing.wire import write_recipient
 from keys import jws
 from keys import strict_json as canonical
+from keys.errors import SignatureError as TokenError
 from keys.identifiers import KeyId
 from keys.jws_header import Claim
 from keys.key import SigningKey
@@ -53,6 +56,46 @@ def sign_message(body: bytes, key: SigningKey, *, agency: AgencyRef, now: dateti
     return Posting(body=body, signature=signature)
 
 
+def add_second(posting: Posting, key: SigningKey, *, agency: AgencyRef, now: datetime) -> Posting:
+    """Add the signature of a second officer (SG-03); nothing of the author's is verified.
+
+    Args:
+        posting: With the author's signature.
+        key: Another message-signature key of the agency.
+        agency: Who signs.
+        now: Good for a week from here.
+
+    Raises:
+        SignatureError: It is signed by two already, or by this very key.
+        DocumentError: As :func:`sign_message`.
+    """
+    signatures = signatures_of(posting.signature)
+    try:
+        kids = {jws.read_header(each, claims=jws.MESSAGE_CLAIMS).kid for each in signatures}
+    except TokenError:
+        raise SignatureError(Code.SIGNATURE_INVALID) from None
+    if len(signatures) >= MOST_SIGNATURES or key.kid in kids:
+        raise SignatureError(Code.SIGNATURE_INVALID)
+    second = sign_message(posting.body, key, agency=agency, now=now)
+    both = SEPARATOR.join((posting.signature, second.signature))
+    return Posting(body=posting.body, signature=both)
+
+
+def origin_of(body: bytes) -> AgencyRef:
+    """Read which agency a message says it is from.
+
+    Raises:
+        DocumentError: Not strict JSON, or without an agency in ``from``.
+    """
+    origin = strict_json.parse(body).get("from")
+    members = origin if isinstance(origin, dict) else {}
+    try:
+        return parse_agency(f"{_text(members, 'country')}/{_text(members, 'agency')}")
+    except (ValueError, DocumentError):
+        problem = FieldProblem(pointer="/from", code="required")
+        raise DocumentError(Code.SCHEMA_VIOLATION, problems=[problem]) from None
+
+
 def message_id(body: bytes) -> MessageId:
     """Read which message these bytes are.
 
@@ -60,6 +103,18 @@ def message_id(body: bytes) -> MessageId:
         DocumentError: Not strict JSON, or without an ``id``.
     """
     return MessageId(_text(strict_json.parse(body), "id"))
+
+
+def message_id_of(posting: Posting | SealedPosting) -> MessageId:
+    """Read which message this is, sealed or not.
+
+    Raises:
+        DocumentError: It cannot be read.
+    """
+    if isinstance(posting, Posting):
+        return message_id(posting.body)
+    claims = canonical.parse_object(jws.unverified_payload(posting.seal))
+    return MessageId(_text(claims, "mid"))
 
 
 def sign_acknowledgement(ref: ContentRef, key: SigningKey, *, desk: DeskRef, now: datetime) -> str:

@@ -14,6 +14,7 @@ from broker.model import (
     AgencyRef,
     ContentHash,
     DeskRef,
+    Disposition,
     Event,
     EventKind,
     LogPosition,
@@ -29,7 +30,8 @@ from schemas.vocabulary import Compartment, Country
 
 RECEIPT_TYP: Final = "enlace-receipt+jws"
 MEMBERS: Final = frozenset({"iss", "event", "mid", "org", "hash", "at", "pos", "rcp"})
-OPTIONAL: Final = frozenset({"reason", "rules"})
+OPTIONAL: Final = frozenset({"reason", "rules", "facts", "disposition"})
+BEFORE_RULES: Final = "open-pair"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,11 @@ class ReceiptContent:
     """The desks concerned, each with the key that its copy was sealed to."""
     rules: Mapping[DeskRef, str]
     """Of an acceptance, the rule that allowed each (SG-12)."""
+    facts_digest: str | None
+    """What the origin said of a content that the gateway could not see."""
     reason: RefusalReason | None
+    disposition: Disposition | None
+    """Of ``DISPOSED``: what the desk did (SG-07)."""
     signed_with: KeyId
     """The receipt key; whether it counted at that moment, the directory says."""
 
@@ -82,8 +88,12 @@ class ReceiptIssuer:
         }
         if event.rules:
             payload["rules"] = {str(desk): rule for desk, rule in event.rules.items()}
+        if event.facts_digest is not None:
+            payload["facts"] = event.facts_digest
         if event.reason is not None:
             payload["reason"] = event.reason.value
+        if event.disposition is not None:
+            payload["disposition"] = event.disposition.value
         return jws.sign_compact(strict_json.write(payload), self._key, typ=RECEIPT_TYP)
 
 
@@ -108,6 +118,23 @@ def verify_receipt(token: str, *, find_key: jws.FindKey) -> ReceiptContent:
         raise EvidenceError(Code.EVIDENCE_INVALID) from None
 
 
+def read_rules(token: str) -> Mapping[DeskRef, str]:
+    """Read whom a receipt of ours names, each with the rule that allowed it (SG-12).
+
+    Nothing is verified: for whoever wrote it, and sends it along. In those of before rules were
+    named, every recipient's pair was open.
+
+    Raises:
+        EvidenceError: It is no receipt.
+    """
+    try:
+        members = strict_json.parse_object(jws.unverified_payload(token))
+        content = _content(members, parse_kid(jws.read_header(token).kid))
+    except (KeysError, ValueError, KeyError):
+        raise EvidenceError(Code.EVIDENCE_INVALID) from None
+    return {desk: content.rules.get(desk, BEFORE_RULES) for desk in content.recipients}
+
+
 def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
     recipients, rules = members["rcp"], members.get("rules", {})
     position = members["pos"]
@@ -117,7 +144,8 @@ def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
         or not isinstance(position, int)
     ):
         raise EvidenceError(Code.EVIDENCE_INVALID)
-    reason = members.get("reason")
+    reason, facts = members.get("reason"), members.get("facts")
+    disposition = members.get("disposition")
     return ReceiptContent(
         issuer=_text(members["iss"]),
         event=EventKind(_text(members["event"])),
@@ -128,7 +156,9 @@ def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
         position=LogPosition(position),
         recipients={parse_desk(desk): parse_kid(kid) for desk, kid in recipients.items()},
         rules={parse_desk(desk): _text(rule) for desk, rule in rules.items()},
+        facts_digest=None if facts is None else _text(facts),
         reason=None if reason is None else RefusalReason(_text(reason)),
+        disposition=None if disposition is None else Disposition(_text(disposition)),
         signed_with=signed_with,
     )
 

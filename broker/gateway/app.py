@@ -4,11 +4,11 @@ from typing import Final
 
 from aiohttp import web
 
-from broker.gateway import desks, messages, notices, reference, streams, wraps
+from broker.gateway import desks, messages, notices, open_requests, reference, streams, wraps
 from broker.gateway.context import GATEWAY, Gateway
 from broker.gateway.middleware import add_headers, around
 from broker.gateway.oauth import oauth_routes
-from broker.gateway.requests import MAX_BODY_BYTES
+from broker.gateway.requests import MAX_SEALED_BYTES
 
 ID: Final = r"{id:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
 QUEUE: Final = r"{queue:[A-Z]{2}\.[A-Z]{2}\.[a-z]{1,20}}"
@@ -19,7 +19,7 @@ CODE: Final = r"{code:[a-z-]{1,64}}"
 
 def public_app(gateway: Gateway) -> web.Application:
     """Build the application that agencies and desks meet."""
-    app = web.Application(middlewares=[around], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[around], client_max_size=MAX_SEALED_BYTES)
     app[GATEWAY] = gateway
     app.on_response_prepare.append(add_headers)
     app.add_routes(
@@ -32,6 +32,7 @@ def public_app(gateway: Gateway) -> web.Application:
             web.get("/v1/stream", streams.stream, allow_head=False),
             web.post("/v1/acknowledgements", desks.post_acknowledgements),
             web.post("/v1/refusals", desks.post_refusals),
+            web.get("/v1/requests", open_requests.list_requests, allow_head=False),
             web.get("/v1/notices", notices.list_notices, allow_head=False),
             web.get("/v1/wraps", wraps.list_wraps, allow_head=False),
             web.post("/v1/wraps", wraps.post_wraps),

@@ -18,6 +18,7 @@ from broker.key_ports import KeyLedger
 from broker.model import AgencyRef, Caller, DeskRef, Scope
 from broker.ports import Clock, DeliveryLedger
 from broker.relay import Relay
+from broker.request_ports import RequestLedger
 from broker.texts.catalogue import Catalogue
 from schemas.loader import SchemaSet
 
@@ -46,6 +47,7 @@ class Gateway:
     polls: PollSessions
     deliveries: DeliveryLedger
     key_ledger: KeyLedger
+    requests: RequestLedger
     directory: DirectoryWatch
     access: Access
     relay: Relay

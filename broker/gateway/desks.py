@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from broker.admission.acknowledge import verify_answer
@@ -20,12 +21,15 @@ from broker.model import (
     HandOver,
     Json,
     QueueName,
+    RefusalReason,
 )
 
 MAX_WAIT_SECONDS: Final = 30
 SLICE: Final = timedelta(seconds=1)
 MAX_POLL: Final = 100
 DEFAULT_POLL: Final = 50
+
+log = structlog.get_logger()
 
 
 async def list_queues(request: web.Request) -> web.Response:
@@ -129,6 +133,10 @@ async def _record(gateway: Gateway, answer: DeskAnswer) -> Json:
     answered = await gateway.hand_overs.answer(answer)
     if answered.state is None or answered.receipt is None:
         raise RefusedError(Code.DELIVERY_UNKNOWN)
+    if answer.reason is RefusalReason.FACTS_NOT_TRUE:
+        # What an origin said of a content that nobody but the desk could see was a lie, or its
+        # program is broken. Both sides have the desk's signed word; somebody must ask why.
+        log.error("facts:not-true", message=answer.message_id, desk=str(answer.desk))
     asked = DeliveryState.REFUSED if answer.reason else DeliveryState.ACKNOWLEDGED
     if answered.state is not asked:
         # The first answer stands; who says otherwise now must learn that.

@@ -66,6 +66,12 @@ async def metrics(request: web.Request) -> web.Response:
     except BrokerError:
         # Counting never fails a scrape; readiness tells of the ledger.
         gateway.metrics.unpublished.set(float("nan"))
+    try:
+        waiting = await gateway.requests.waiting_by_road(now=gateway.clock())
+    except BrokerError:
+        gateway.metrics.show_requests(None)
+    else:
+        gateway.metrics.show_requests(waiting)
     return web.Response(body=gateway.metrics.exposition(), headers={"Content-Type": OPENMETRICS})
 
 

@@ -6,7 +6,7 @@ from broker.errors import Code, RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, calling_agency
 from broker.gateway.requests import check_parameters, read_flag, read_posting
-from broker.model import AgencyRef, MessageId, Posting
+from broker.model import AgencyRef, MessageId, Posting, SealedPosting
 
 
 async def post_message(request: web.Request) -> web.Response:
@@ -23,7 +23,9 @@ async def post_message(request: web.Request) -> web.Response:
         return await _accept(request, posting, sender)
 
 
-async def _accept(request: web.Request, posting: Posting, sender: AgencyRef) -> web.Response:
+async def _accept(
+    request: web.Request, posting: Posting | SealedPosting, sender: AgencyRef
+) -> web.Response:
     gateway = request.app[GATEWAY]
     accepted = await gateway.exchange.accept(posting, sender)
     gateway.relay.wake()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from broker.errors import Code
+from broker.request_ports import RoadRequests
 from keys.forecast import Due
 from keys.key import KeyUse
 
@@ -46,17 +47,50 @@ class Metrics:
             ("use",),
             registry=self.registry,
         )
+        self._unratified = Gauge(
+            "enlace_acts_unratified",
+            "Emergency acts with which nobody has agreed in time.",
+            registry=self.registry,
+        )
+        self._requests_open = Gauge(
+            "enlace_requests_open",
+            "Requests that are not answered and not yet due.",
+            ("road",),
+            registry=self.registry,
+        )
+        self._requests_overdue = Gauge(
+            "enlace_requests_overdue",
+            "Requests that are not answered in time.",
+            ("road",),
+            registry=self.registry,
+        )
         self.streams = Gauge("enlace_open_streams", "Open streams.", registry=self.registry)
 
-    def show_keys(self, due: Sequence[Due], seconds_left: Mapping[KeyUse, float]) -> None:
-        """Show what is due, and when the first active key of each use ends.
+    def show_keys(
+        self, due: Sequence[Due], seconds_left: Mapping[KeyUse, float], unratified: int
+    ) -> None:
+        """Show what is due, when the first active key of each use ends, and who is waited for.
 
         By use and not by key: a key id tells of a country and an agency.
         """
         for use in KeyUse:
             self._keys_due.labels(use.value).set(sum(one.use is use for one in due))
+        # Of a use without an active key nothing is shown: its last number would look like one.
+        self._key_expiry.clear()
         for use, seconds in seconds_left.items():
             self._key_expiry.labels(use.value).set(seconds)
+        self._unratified.set(unratified)
+
+    def show_requests(self, waiting: Sequence[RoadRequests] | None) -> None:
+        """Show how many requests wait on pairs and on channels; None where nobody can tell.
+
+        By sort of road and not by road: a queue's name tells of two countries.
+        """
+        for road in ("pair", "channel"):
+            of_road = [one for one in waiting or () if (one.channel is None) == (road == "pair")]
+            unknown = float("nan") if waiting is None else 0
+            self._requests_open.labels(road).set(unknown + sum(one.open for one in of_road))
+            self._requests_overdue.labels(road).set(unknown + sum(one.overdue for one in of_road))
 
     def watch_tls(self, seconds_left: Callable[[], float]) -> None:
         """Show how long the certificate in force is still good; asked at each scrape."""

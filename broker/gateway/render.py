@@ -1,19 +1,20 @@
 """How the exchange's answers look as JSON; ``broker/gateway/openapi.yaml`` says the same."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from aiohttp import web
 
+from broker.channel_view import channel_view
 from broker.directory import Directory
 from broker.exchange import Accepted
 from broker.model import (
+    DeskRef,
     HandOver,
     Json,
     MessageStatus,
     QueueDepth,
     RecipientStatus,
-    Route,
     RoutedMessage,
 )
 from keys import strict_json
@@ -40,7 +41,7 @@ def accepted(answer: Accepted) -> dict[str, Json]:
         "id": answer.message_id,
         "status": "accepted",
         "receipt": answer.receipt.token,
-        "recipients": _routes(answer.deliveries),
+        "recipients": _recipients(answer.rules),
     }
 
 
@@ -49,7 +50,7 @@ def preview(routed: RoutedMessage) -> dict[str, Json]:
     return {
         "id": routed.message.id,
         "status": "dry-run",
-        "recipients": _routes(routed.deliveries),
+        "recipients": _recipients({each.desk: each.rule for each in routed.deliveries}),
     }
 
 
@@ -127,19 +128,20 @@ def directory(known: Directory) -> dict[str, Json]:
             }
             for pair in known.open_pairs
         ],
+        "channels": [
+            view
+            for channel in known.channels
+            if (view := channel_view(channel, known.at)) is not None
+        ],
         "statements": list(record.statements),
         "recorded": [None if at is None else moment(at) for at in record.recorded],
     }
 
 
-def _routes(routes: Iterable[Route]) -> list[Json]:
+def _recipients(rules: Mapping[DeskRef, str]) -> list[Json]:
     return [
-        {
-            "country": route.desk.country.value,
-            "compartment": route.desk.compartment.value,
-            "rule": route.rule,
-        }
-        for route in routes
+        {"country": desk.country.value, "compartment": desk.compartment.value, "rule": rule}
+        for desk, rule in rules.items()
     ]
 
 

@@ -1,6 +1,7 @@
 """Reading what a request carries: strictly, bounded in size and time, and nothing more."""
 
 import re
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
@@ -9,9 +10,12 @@ from aiohttp import web
 from broker.admission import strict_json
 from broker.errors import Code, DocumentError, FieldProblem, RefusedError
 from broker.gateway.limits import deadline
-from broker.model import HandOverNumber, Json, Posting
+from broker.model import HandOverNumber, Json, Posting, SealedPosting
 
 MAX_BODY_BYTES: Final = 262_144
+MAX_SEALED_BYTES: Final = 524_288
+"""A sealed form of the largest message, with an entry for each of eleven countries."""
+SEALED_MEDIA_TYPE: Final = "application/jose+json"
 MAX_ANSWERS: Final = 100
 """Desk answers in one request."""
 BODY_DEADLINE: Final = timedelta(seconds=20)
@@ -19,14 +23,21 @@ BODY_DEADLINE: Final = timedelta(seconds=20)
 NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
-async def read_posting(request: web.Request) -> Posting:
-    """Read a message as bytes, with its signature.
+async def read_posting(request: web.Request) -> Posting | SealedPosting:
+    """Read a message as bytes, with its signature; or one that its agency has sealed.
 
     Raises:
         RefusedError: Another media type, too large, too slow; ``SIGNATURE_MISSING`` is for
             ``admission`` to say.
     """
     signatures = request.headers.getall("Message-Signature", [])
+    seals = request.headers.getall("Origin-Seal", [])
+    if seals or _media_type(request) == SEALED_MEDIA_TYPE:
+        # One or the other: what is sealed has its signature inside.
+        if len(seals) != 1 or signatures:
+            raise RefusedError(Code.FACTS_INVALID)
+        jwe = await _read_body(request, SEALED_MEDIA_TYPE, MAX_SEALED_BYTES)
+        return SealedPosting(jwe=jwe, seal=seals[0])
     if len(signatures) > 1:
         raise RefusedError(Code.SIGNATURE_INVALID)
     body = await read_json_body(request)
@@ -35,17 +46,28 @@ async def read_posting(request: web.Request) -> Posting:
 
 async def read_json_body(request: web.Request) -> bytes:
     """Read the bytes of a JSON body, without looking into them."""
-    media_type, _, parameters = request.headers.get("Content-Type", "").partition(";")
-    if media_type.strip().lower() != "application/json" or parameters.strip().lower() not in (
+    return await _read_body(request, "application/json", MAX_BODY_BYTES)
+
+
+async def _read_body(request: web.Request, media_type: str, at_most: int) -> bytes:
+    _, _, parameters = request.headers.get("Content-Type", "").partition(";")
+    if _media_type(request) != media_type or parameters.strip().lower() not in (
         "",
         "charset=utf-8",
     ):
         raise DocumentError(Code.MEDIA_TYPE_UNSUPPORTED)
-    if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
+    if request.content_length is not None and request.content_length > at_most:
         # Refused before its bytes are read.
         raise DocumentError(Code.TOO_LARGE)
     async with deadline(BODY_DEADLINE):
-        return await request.read()
+        body = await request.read()
+    if len(body) > at_most:
+        raise DocumentError(Code.TOO_LARGE)
+    return body
+
+
+def _media_type(request: web.Request) -> str:
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 async def read_tokens(request: web.Request, member: str) -> tuple[str, ...]:
@@ -73,6 +95,14 @@ def read_number(request: web.Request, name: str, *, default: int, low: int, high
     if len(values) > 1 or not NUMBER.fullmatch(values[0]) or not low <= int(values[0]) <= high:
         raise _parameter_problem(name)
     return int(values[0])
+
+
+def read_choice(request: web.Request, name: str, choices: Collection[str], *, default: str) -> str:
+    """Read one of a few words from the query, once."""
+    values = request.query.getall(name, [default])
+    if len(values) > 1 or values[0] not in choices:
+        raise _parameter_problem(name)
+    return values[0]
 
 
 def read_flag(request: web.Request, name: str) -> bool:

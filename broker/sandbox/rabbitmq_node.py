@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import NewType
 
 from broker.errors import Code, ConfigurationError, TransportUnavailableError
+from broker.sandbox.ports import free_ports
 
 AmqpUrl = NewType("AmqpUrl", str)
 """``amqp://user:password@127.0.0.1:port/``."""
@@ -64,7 +64,7 @@ class PrivateRabbitNode:
         self.folder = folder.absolute()
         self.server = server
         self.epmd = epmd
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         self.password = secrets.token_urlsafe(24)
         self.process: asyncio.subprocess.Process | None = None
 
@@ -146,6 +146,7 @@ class PrivateRabbitNode:
     def environment(self) -> Mapping[str, str]:
         """Point every path and every port of the node at what is ours."""
         folder = str(self.folder)
+        dist_port, epmd_port = free_ports(2)
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
@@ -158,14 +159,14 @@ class PrivateRabbitNode:
             "RABBITMQ_LOG_BASE": f"{folder}/log",
             "RABBITMQ_PID_FILE": f"{folder}/rabbitmq.pid",
             "RABBITMQ_NODENAME": "enlace@localhost",
-            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(dist_port),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
                 "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
             ),
             # Without this the script stops its node by rabbitmqctl, which takes seconds more.
             "RUNNING_UNDER_SYSTEMD": "true",
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_PORT": str(epmd_port),
         }
 
     async def wait_until_it_answers(self) -> None:
@@ -217,11 +218,3 @@ async def private_rabbitmq_node(folder: Path) -> AsyncIterator[PrivateRabbitNode
         yield node
     finally:
         await node.stop()
-
-
-def free_port() -> int:
-    """Ask the system for a TCP port that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

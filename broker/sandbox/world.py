@@ -7,7 +7,6 @@ all, which in life no one may.
 import asyncio
 import os
 import secrets
-import socket
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from broker.ports import DirectoryStore
 from broker.sandbox.authority import make_tls
 from broker.sandbox.countries import CountryKit, Holding
 from broker.sandbox.kits import APPROVED, PROPOSED, STATED, ExchangeKit
+from broker.sandbox.ports import free_ports
 from broker.settings import Mode, Settings, load_settings
 from broker.storage.ledger import open_ledger
 from broker.storage.migrate import upgrade
@@ -164,18 +164,6 @@ async def make_world(
     _write_participants(world, cost)
     await _register(world, plan)
     return world
-
-
-def free_ports(number: int) -> list[int]:
-    """Find free ports on loopback; held together, so that they differ."""
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def _countries(plan: Plan) -> list[Country]:

@@ -27,6 +27,7 @@ KEY_BYTES: Final = 32
 IV_BYTES: Final = 12
 TAG_BYTES: Final = 16
 COMMITMENT_LABEL: Final = b"enlace-ckc-1\x00"
+FACTS_LABEL: Final = b"enlace-facts-1\x00"
 
 
 class ContentKey(SecretBytes):
@@ -41,11 +42,17 @@ class SignedContent:
 
     body: bytes = field(repr=False)
     signature: str = field(repr=False)
+    """A second officer's stands behind it, with a comma between."""
 
 
 def commit(key: ContentKey) -> bytes:
     """Commit to a content key, so that no two keys can open one message differently."""
     return hashlib.sha256(COMMITMENT_LABEL + key.reveal()).digest()
+
+
+def facts_salt(key: ContentKey) -> bytes:
+    """Salt for the digest of a content's facts: known to who can open it, and to nobody else."""
+    return hmac.digest(key.reveal(), FACTS_LABEL, hashlib.sha256)
 
 
 def is_committed(key: ContentKey, commitment: bytes) -> bool:

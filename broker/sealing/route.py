@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from broker.model import Message
+from broker.model import Envelope
 from keys import strict_json
 from keys.charter import NAME, ChannelName
 from keys.errors import KeyFormatError
@@ -98,7 +98,7 @@ class SealRoute:
         return route
 
 
-def route_of(message: Message) -> SealRoute:
+def route_of(message: Envelope) -> SealRoute:
     """Take from a message what everyone on the way may read of it."""
     return SealRoute(
         message_id=message.id,

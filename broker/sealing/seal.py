@@ -25,6 +25,8 @@ class SealedMessage:
     """Base64url SHA-256 over everything but the recipients; what receipts name."""
     recipients: tuple[KeyId, ...]
     """The keys that it was sealed to, in the order given."""
+    facts_salt: bytes | None = field(default=None, repr=False)
+    """For an origin that must say what it has sealed; None where the gateway cannot know."""
 
 
 def seal(
@@ -75,6 +77,7 @@ def seal(
         jwe=wire.write(jwe),
         content_hash=jwe.content_hash,
         recipients=tuple(recipient.kid for recipient in recipients),
+        facts_salt=content_form.facts_salt(key),
     )
 
 

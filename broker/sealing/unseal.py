@@ -29,6 +29,8 @@ class Unsealed:
     content_hash: str
     kid: KeyId
     """The own key that opened it."""
+    facts_salt: bytes = field(repr=False)
+    """For the digest of what its origin said of it."""
 
 
 def unseal(jwe_bytes: bytes, keys: Mapping[KeyId, DecryptionKey]) -> Unsealed:
@@ -85,4 +87,5 @@ def _open(jwe: Jwe, key: ContentKey, kid: KeyId) -> Unsealed:
         route=SealRoute.from_bytes(base64url.decode(jwe.aad)),
         content_hash=jwe.content_hash,
         kid=kid,
+        facts_salt=content_form.facts_salt(key),
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, or_, select
 
 from broker.key_ports import AffectedDelivery
 from broker.model import (
@@ -15,7 +15,7 @@ from broker.model import (
     MessageId,
     QueueName,
 )
-from broker.storage.tables import IS_SIGNED, deliveries, messages, rewraps
+from broker.storage.tables import IS_SECOND_SIGNED, IS_SIGNED, deliveries, messages, rewraps
 from broker.storage.transaction import padded
 from keys.identifiers import KeyId
 from schemas.vocabulary import Compartment, Country
@@ -37,20 +37,29 @@ SEALED_ONCE = (
     .limit(MOST)
 )
 LAST_MESSAGE = select(deliveries.c.message).where(deliveries.c.number == AFTER).scalar_subquery()
-SIGNED = (
-    select(deliveries.c.number)
-    .join(messages, messages.c.number == deliveries.c.message)
-    .where(
-        IS_SIGNED,
-        messages.c.signing_key == KID,
-        # Deliveries are numbered in the order of their messages, so the index leads here at
-        # once, without reading what was listed before.
-        messages.c.number >= func.coalesce(LAST_MESSAGE, 0),
-        or_(SINCE.is_(None), messages.c.accepted_at >= SINCE),
-        deliveries.c.number > AFTER,
+
+
+def _signed(column: ColumnElement[str], condition: ColumnElement[bool]) -> Select[int]:
+    return (
+        select(deliveries.c.number)
+        .join(messages, messages.c.number == deliveries.c.message)
+        .where(
+            condition,
+            column == KID,
+            # Deliveries are numbered in the order of their messages, so the index leads here at
+            # once, without reading what was listed before.
+            messages.c.number >= func.coalesce(LAST_MESSAGE, 0),
+            or_(SINCE.is_(None), messages.c.accepted_at >= SINCE),
+            deliveries.c.number > AFTER,
+        )
+        .order_by(messages.c.number, deliveries.c.number)
+        .limit(MOST)
     )
-    .order_by(messages.c.number, deliveries.c.number)
-    .limit(MOST)
+
+
+SIGNED = (
+    _signed(messages.c.signing_key, IS_SIGNED),
+    _signed(messages.c.second_signing_key, IS_SECOND_SIGNED),
 )
 FACTS = (
     select(
@@ -81,12 +90,13 @@ class Question:
 
 
 def list_affected(connection: Connection, *, asked: Question) -> Sequence[AffectedDelivery]:
-    """List the next few; a key has one use, so at most two of the three questions find any."""
+    """List the next few; a key has one use, so at most two of the four questions find any."""
     values = {"kid": asked.kid, "after": asked.after or 0, "most": asked.limit}
     numbers: set[int] = set()
     for question in (SEALED, SEALED_ONCE):
         numbers.update(connection.execute(question, values).scalars())
-    numbers.update(connection.execute(SIGNED, {**values, "since": asked.since}).scalars())
+    for question in SIGNED:
+        numbers.update(connection.execute(question, {**values, "since": asked.since}).scalars())
     first = sorted(numbers)[: asked.limit]
     return [_affected(row) for row in connection.execute(FACTS, {"numbers": padded(first)})]
 

@@ -18,7 +18,9 @@ from broker.model import (
     Receipt,
 )
 from broker.ports import Answered, SignReceipt
+from broker.request_ports import RETURNED
 from broker.storage import receipts
+from broker.storage.clocks import close_clocks
 from broker.storage.group_commit import Sort
 from broker.storage.settling import EVENT_COLUMNS, Settlement, draw_receipt, settle
 from broker.storage.tables import deliveries, log, messages
@@ -36,7 +38,7 @@ HANDED_OVER = (
     )
 )
 ANSWERED = frozenset({DeliveryState.ACKNOWLEDGED, DeliveryState.REFUSED})
-GIVEN_UP = frozenset({DeliveryState.DEAD_LETTERED, DeliveryState.EXPIRED})
+GIVEN_UP = frozenset({DeliveryState.DEAD_LETTERED, DeliveryState.EXPIRED, DeliveryState.RECALLED})
 """The exchange stopped trying, but the desk may have the message all the same."""
 NOT_HANDED_OVER = Answered(deliveries=(), state=None, receipt=None)
 
@@ -85,6 +87,10 @@ def answer_all(transaction: Transaction, answerings: Sequence[Answering]) -> Seq
             )
         )
     settle(transaction, settlements)
+    for one in settlements:
+        if one.state is DeliveryState.REFUSED:
+            # Its sender has the desk's signed reason, and nobody there will answer it.
+            close_clocks(transaction, [one.row.number], outcome=RETURNED, at=one.receipt.at)
     return answered
 
 

@@ -1,11 +1,11 @@
 """What have the administrators set up?"""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TypeAlias
 
-from sqlalchemy import Connection, Table, and_, func, insert, select, update
+from sqlalchemy import Connection, DateTime, Table, and_, func, insert, select, update
 
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
 from broker.model import DeskRef
@@ -18,6 +18,8 @@ from schemas.vocabulary import Country
 
 VERSION = select(heads.c.directory)
 DOCUMENTS = select(statements.c.token, statements.c.recorded_at).order_by(statements.c.number)
+NOW = select(func.current_timestamp(type_=DateTime(timezone=True)))
+VERSIONS = select(statements.c.token, statements.c.version).where(statements.c.version.is_not(None))
 LAST_STATEMENT = select(func.coalesce(func.max(statements.c.number), 0))
 Values: TypeAlias = Mapping[str, str | None]
 Change: TypeAlias = Callable[[Transaction], bool]
@@ -70,6 +72,14 @@ class StoredDirectory:
         """See ``DirectoryStore.add_statements``."""
         await self._submit(_add_statements(tokens, at))
 
+    async def versions(self) -> Mapping[str, int]:
+        """See ``DirectoryStore.versions``."""
+        return await self._database.read(_versions)
+
+    async def now(self) -> datetime:
+        """See ``DirectoryStore.now``."""
+        return await self._database.read(_now)
+
     async def _submit(self, wanted: Change) -> None:
         await self._commits.submit(CHANGE, wanted)
 
@@ -100,9 +110,16 @@ def _add_statements(tokens: Sequence[str], at: datetime) -> Change:
         known = select(statements.c.digest).where(statements.c.digest.in_(digests))
         there = {bytes(digest) for digest in connection.execute(known).scalars()}
         last = connection.execute(LAST_STATEMENT).scalar_one()
+        version = transaction.head.directory + 1
         new = [(digest, token) for digest, token in digests.items() if digest not in there]
         rows = [
-            {"number": number, "digest": digest, "token": token, "recorded_at": at}
+            {
+                "number": number,
+                "digest": digest,
+                "token": token,
+                "recorded_at": at,
+                "version": version,
+            }
             for number, (digest, token) in enumerate(new, start=last + 1)
         ]
         if rows:
@@ -115,6 +132,16 @@ def _add_statements(tokens: Sequence[str], at: datetime) -> Change:
 def _version(connection: Connection) -> int:
     version: int = connection.execute(VERSION).scalar_one()
     return version
+
+
+def _versions(connection: Connection) -> Mapping[str, int]:
+    return {row.token: row.version for row in connection.execute(VERSIONS)}
+
+
+def _now(connection: Connection) -> datetime:
+    moment: datetime = connection.execute(NOW).scalar_one()
+    # SQLite tells it in UTC, and does not say so.
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _load(connection: Connection) -> DirectoryRecord:

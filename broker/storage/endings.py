@@ -6,8 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import Row, bindparam
 
+from broker import request_ports
 from broker.model import DeliveryNumber, DeliveryState, EventKind, QueueName
 from broker.ports import SignReceipt
+from broker.storage.clocks import close_clocks
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.settling import FACTS, Settlement, draw_receipt, send_again, settle
 from broker.storage.tables import IS_DEAD_LETTERED, IS_OPEN, deliveries
@@ -77,6 +79,9 @@ def expire(transaction: Transaction, wanted: Round) -> int:
     """Expire what is overdue, the longest overdue first."""
     rows = transaction.connection.execute(OVERDUE, {"now": wanted.now, "most": wanted.limit}).all()
     _end(transaction, rows, ending=EXPIRED, now=wanted.now, sign=wanted.sign)
+    close_clocks(
+        transaction, [row.number for row in rows], outcome=request_ports.EXPIRED, at=wanted.now
+    )
     return len(rows)
 
 

@@ -7,7 +7,15 @@ from sqlalchemy import Connection, Select, bindparam, case, func, select
 
 from broker.key_ports import InFlight, Place
 from broker.model import QueueName
-from broker.storage.tables import IS_SIGNED, IS_UNOPENED, deliveries, log, messages, rewraps
+from broker.storage.tables import (
+    IS_SECOND_SIGNED,
+    IS_SIGNED,
+    IS_UNOPENED,
+    deliveries,
+    log,
+    messages,
+    rewraps,
+)
 from broker.storage.transaction import padded
 from keys.identifiers import KeyId
 
@@ -57,6 +65,12 @@ LAST_USES = (
         .where(messages.c.signing_key == KID, IS_SIGNED)
         .scalar_subquery()
     ),
+    select(messages.c.accepted_at).where(
+        messages.c.number
+        == select(func.max(messages.c.number))
+        .where(messages.c.second_signing_key == KID, IS_SECOND_SIGNED)
+        .scalar_subquery()
+    ),
 )
 UNOPENED = (
     select(deliveries.c.number)
@@ -94,7 +108,7 @@ def count_in_flight(
 
 
 def read_last_uses(connection: Connection, *, kids: Collection[KeyId]) -> Mapping[KeyId, datetime]:
-    """Ask for each key by itself: four looks into an index, however long the history."""
+    """Ask for each key by itself: five looks into an index, however long the history."""
     found = {kid: _latest(connection, LAST_USES, kid) for kid in kids}
     return {kid: at for kid, at in found.items() if at is not None}
 

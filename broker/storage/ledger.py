@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from broker.key_ports import KeyLedger
 from broker.ports import DeliveryLedger, DirectoryStore, MessageLedger, ProofStore
+from broker.request_ports import RequestLedger
 from broker.storage.connect import connect
 from broker.storage.database import Database, Limits
 from broker.storage.deliveries import StoredDeliveries
@@ -15,17 +16,19 @@ from broker.storage.keys import StoredKeys
 from broker.storage.messages import StoredMessages
 from broker.storage.migrate import check_connection
 from broker.storage.proofs import StoredProofs
+from broker.storage.requests import StoredRequests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Everything that the exchange remembers; one writer serves all five."""
+    """Everything that the exchange remembers; one writer serves all six."""
 
     messages: MessageLedger
     deliveries: DeliveryLedger
     proofs: ProofStore
     directory: DirectoryStore
     keys: KeyLedger
+    requests: RequestLedger
 
 
 @asynccontextmanager
@@ -62,6 +65,7 @@ async def serve(database: Database) -> AsyncIterator[Ledger]:
             proofs=StoredProofs(commits),
             directory=StoredDirectory(database, commits),
             keys=StoredKeys(database, commits),
+            requests=StoredRequests(database, commits),
         )
     finally:
         await finds.close()

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from broker.model import Acceptance, DeliveryState, Evaluation, Facts, Receipt
+from broker.model import Acceptance, DeliveryState, Evaluation, Facts, LogPosition, Receipt
 from broker.storage import receipts
 from broker.storage.bulk import BulkInsert, Values
+from broker.storage.clocks import CLOCKS, clock_rows, note_replies
 from broker.storage.tables import deliveries, messages
 from broker.storage.transaction import Transaction
 
@@ -24,6 +25,7 @@ MESSAGES = BulkInsert(
     "content_hash",
     "sealed",
     "signing_key",
+    "second_signing_key",
     "compartment",
     "channel",
     "handling",
@@ -55,16 +57,21 @@ class Rows:
     messages: list[Values] = field(default_factory=list)
     log: list[Values] = field(default_factory=list)
     deliveries: list[Values] = field(default_factory=list)
+    clocks: list[Values] = field(default_factory=list)
+    recorded: list[tuple[LogPosition, Acceptance]] = field(default_factory=list)
 
     def add(self, transaction: Transaction, acceptance: Acceptance, receipt: Receipt) -> None:
         """Add a message, its acceptance and a delivery for each recipient."""
         number = receipt.position
         self.messages.append(_message(number, acceptance))
         self.log.append(receipts.log_row(receipt, message=number, delivery=None))
-        for route in acceptance.routes:
+        self.recorded.append((number, acceptance))
+        drawn = [transaction.head.next_delivery() for _ in acceptance.routes]
+        self.clocks.extend(clock_rows(acceptance, number, drawn))
+        for delivery, route in zip(drawn, acceptance.routes, strict=True):
             self.deliveries.append(
                 (
-                    transaction.head.next_delivery(),
+                    delivery,
                     number,
                     route.queue,
                     route.desk.country.value,
@@ -80,11 +87,13 @@ class Rows:
     def insert(self, transaction: Transaction) -> None:
         """Write the tables, in this order, since each refers to the one before.
 
-        A crash in between, or before the commit, loses all three: no sender has a receipt.
+        A crash in between, or before the commit, loses them all: no sender has a receipt.
         """
         MESSAGES.execute(transaction.connection, self.messages)
         receipts.LOG.execute(transaction.connection, self.log)
         DELIVERIES.execute(transaction.connection, self.deliveries)
+        CLOCKS.execute(transaction.connection, self.clocks)
+        note_replies(transaction, self.recorded)
 
 
 def _message(number: int, acceptance: Acceptance) -> Values:
@@ -103,6 +112,7 @@ def _message(number: int, acceptance: Acceptance) -> Values:
         acceptance.content_hash,
         acceptance.sealed,
         acceptance.signing_key,
+        acceptance.second_signing_key,
         acceptance.compartment.value,
         acceptance.channel,
         *_noted(acceptance.facts),

@@ -26,6 +26,7 @@ from broker.storage.known import known_messages
 from broker.storage.message_rows import Rows
 from broker.storage.status import message_status
 from broker.storage.tables import log, messages
+from broker.storage.taking_back import TakingBack, take_back
 from broker.storage.transaction import Transaction, padded
 from schemas.vocabulary import Country
 
@@ -75,6 +76,7 @@ def record_all(
         transaction.connection, [recording.acceptance.message_id for recording in recordings]
     )
     rows = Rows()
+    taken_back: list[TakingBack | None] = []
     answers: list[Recorded | IdTaken | DirectoryMoved] = []
     for recording in recordings:
         acceptance = recording.acceptance
@@ -91,7 +93,11 @@ def record_all(
         known[name] = Known(body_mac=acceptance.body_mac, receipt=receipt)
         rows.add(transaction, acceptance, receipt)
         answers.append(Recorded(receipt=receipt, replayed=False))
+        taken_back.append(TakingBack.of(acceptance, recording.sign))
     rows.insert(transaction)
+    for each in taken_back:
+        if each is not None:
+            take_back(transaction, each)
     return answers
 
 
@@ -158,4 +164,5 @@ def _accepted(acceptance: Acceptance) -> Event:
         content_hash=acceptance.content_hash,
         recipients=acceptance.recipient_keys,
         rules={route.desk: route.rule for route in acceptance.routes},
+        facts_digest=acceptance.facts_digest,
     )

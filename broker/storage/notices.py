@@ -11,7 +11,9 @@ from broker.storage.transaction import Transaction
 from keys.identifiers import KeyId
 from schemas.vocabulary import Country
 
-PICKED_UP = select(pickups.c.version).where(pickups.c.party == bindparam("party"))
+NO_KEY = ""
+"""In the place of the key, where a notice is about none."""
+PICKED_UP = select(pickups.c.version, pickups.c.at).where(pickups.c.party == bindparam("party"))
 PICK_UP = (
     update(pickups)
     .where(pickups.c.party == bindparam("who"))
@@ -33,11 +35,11 @@ NOTICES = (
 def note_pickup(transaction: Transaction, pickup: Pickup) -> None:
     """Note a version; the party, if it has no answer, notes it again."""
     connection = transaction.connection
-    known = connection.execute(PICKED_UP, {"party": pickup.party}).scalar_one_or_none()
+    known = connection.execute(PICKED_UP, {"party": pickup.party}).one_or_none()
     if known is None:
         values = {"party": pickup.party, "version": pickup.version, "at": pickup.at}
         connection.execute(insert(pickups), values)
-    elif known < pickup.version:
+    elif (known.version, known.at) < (pickup.version, pickup.at):
         connection.execute(
             PICK_UP,
             {"who": pickup.party, "next_version": pickup.version, "moment": pickup.at},
@@ -54,7 +56,7 @@ def add_notice(transaction: Transaction, notice: Notice) -> bool:
         "number": connection.execute(LAST_NOTICE).scalar_one() + 1,
         "country": notice.country.value,
         "at": notice.at,
-        "kid": notice.kid,
+        "kid": notice.kid or NO_KEY,
         "event": notice.event,
         "subject": notice.subject,
         "token": notice.token,
@@ -86,7 +88,7 @@ def list_notices(
             notice=Notice(
                 country=Country(row.country),
                 at=row.at,
-                kid=KeyId(row.kid),
+                kid=KeyId(row.kid) if row.kid else None,
                 event=row.event,
                 subject=bytes(row.subject),
                 token=row.token,

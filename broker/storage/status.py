@@ -1,5 +1,7 @@
 """What may the originator know of a message?"""
 
+from datetime import date
+
 from sqlalchemy import Connection, Row, bindparam, select
 
 from broker.model import (
@@ -7,12 +9,14 @@ from broker.model import (
     ContentHash,
     DeliveryState,
     DeskRef,
+    Disposition,
     MessageId,
     MessageStatus,
+    OrderStatus,
     RecipientStatus,
     RefusalReason,
 )
-from broker.storage.tables import deliveries, log, messages
+from broker.storage.tables import deliveries, log, messages, orders
 from schemas.vocabulary import Compartment, Country, Kind
 
 MESSAGE = (
@@ -31,6 +35,7 @@ MESSAGE = (
         messages.c.origin_agency == bindparam("agency"),
     )
 )
+ORDER_LOG = log.alias("order_log")
 RECIPIENTS = (
     select(
         deliveries.c.desk_country,
@@ -41,8 +46,17 @@ RECIPIENTS = (
         deliveries.c.reason,
         deliveries.c.desk_token,
         log.c.token,
+        orders.c.delivery.label("ordered"),
+        orders.c.answered_at,
+        orders.c.disposition,
+        orders.c.reason.label("because"),
+        orders.c.until,
+        orders.c.token.label("order_token"),
+        ORDER_LOG.c.token.label("order_receipt"),
     )
     .outerjoin(log, log.c.position == deliveries.c.receipt)
+    .outerjoin(orders, orders.c.delivery == deliveries.c.number)
+    .outerjoin(ORDER_LOG, ORDER_LOG.c.position == orders.c.receipt)
     .where(deliveries.c.message == bindparam("message"))
     .order_by(deliveries.c.number)
 )
@@ -78,4 +92,16 @@ def _recipient(row: Row[*tuple[object, ...]]) -> RecipientStatus:
         reason=None if row.reason is None else RefusalReason(row.reason),
         desk_evidence=row.desk_token,
         receipt=row.token,
+        order=None if row.ordered is None else _order(row),
+    )
+
+
+def _order(row: Row[*tuple[object, ...]]) -> OrderStatus:
+    return OrderStatus(
+        answered_at=row.answered_at,
+        disposition=None if row.disposition is None else Disposition(row.disposition),
+        because=row.because,
+        until=None if row.until is None else date.fromisoformat(row.until),
+        desk_evidence=row.order_token,
+        receipt=row.order_receipt,
     )

@@ -75,6 +75,8 @@ messages = Table(
     Column("sealed", LargeBinary, nullable=False),
     # The key that signed it; empty where that was not noted yet.
     Column("signing_key", String(40), nullable=False, server_default=text("''")),
+    # The second officer's key (SG-03).
+    Column("second_signing_key", String(40)),
     # What the rules ask of a message that a later one names. Empty where it was not noted yet,
     # and a rule takes that for the strictest. Nothing here says where anybody comes from.
     Column("compartment", String(16), nullable=False, server_default=text("''")),
@@ -174,6 +176,13 @@ Index("ix_deliveries_key", deliveries.c.key_id, deliveries.c.number)
 
 IS_SIGNED = messages.c.signing_key != literal_column("''")
 _partial("ix_messages_signed", messages.c.signing_key, messages.c.number, where=IS_SIGNED)
+IS_SECOND_SIGNED = messages.c.second_signing_key.is_not(None)
+_partial(
+    "ix_messages_second_signed",
+    messages.c.second_signing_key,
+    messages.c.number,
+    where=IS_SECOND_SIGNED,
+)
 
 # --- keys -----------------------------------------------------------------------------
 
@@ -233,13 +242,20 @@ clocks = Table(
         autoincrement=False,
     ),
     Column("message", NUMBER, ForeignKey("messages.number"), nullable=False),
+    # Copied from message and delivery, so that an index finds one side's requests.
+    Column("origin_country", String(2), nullable=False),
+    Column("desk_country", String(2), nullable=False),
+    Column("compartment", String(16), nullable=False),
     Column("due", Instant, nullable=False),
     Column("closed_at", Instant),
-    # The code of the reply that closed it, or was the last to come.
+    # The code of the reply that closed it, or was the last to come; or how it ended without.
     Column("outcome", String(32)),
+    Column("ground", String(32)),
     Column("reply", NUMBER, ForeignKey("messages.number")),
     Column("escalated_at", Instant),
     Index("ix_clocks_message", "message"),
+    Index("ix_clocks_origin", "origin_country", "delivery"),
+    Index("ix_clocks_desk", "desk_country", "compartment", "delivery"),
 )
 """Requests that wait for an answer (SG-13)."""
 
@@ -263,8 +279,12 @@ orders = Table(
     Column("answered_at", Instant),
     Column("disposition", String(16)),
     Column("reason", String(32)),
-    # The desk's own signature over its answer.
+    # Until when the desk means to keep it; the day, as the desk wrote it.
+    Column("until", String(10)),
+    # The desk's own signature over its answer; none where it never had the message.
     Column("token", Text),
+    # The gateway's word on the answer.
+    Column("receipt", NUMBER, ForeignKey("log.position")),
     Index("ix_orders_subject", "subject"),
 )
 """Recalls and rectifications, open until each desk has answered (SG-07)."""
@@ -365,4 +385,6 @@ statements = Table(
     Column("token", Text, nullable=False),
     # Empty where that was not noted yet.
     Column("recorded_at", Instant),
+    # Of the directory, with which it came; empty likewise.
+    Column("version", BigInteger),
 )

@@ -1,7 +1,7 @@
 """Publish a window of messages together, and wait for all confirms together."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -60,11 +60,11 @@ class Publisher:
         """Start all publishes at once, and wait until each is confirmed, refused or lost."""
         try:
             await self.repair()
-            exchange = await self.open_exchange()
+            exchanges = await self.open_exchanges()
             now = self.clock()
             # Tasks start in this order, and take turns at the channel in the order they came.
             await asyncio.gather(
-                *(self.send_one(exchange, outgoing, confirmed, at=now) for outgoing in window)
+                *(self.send_one(exchanges, outgoing, confirmed, at=now) for outgoing in window)
             )
         except BaseException:
             # The next window would wait for the same lost or silent broker. What is still
@@ -77,7 +77,7 @@ class Publisher:
 
     async def send_one(
         self,
-        exchange: AbstractExchange,
+        exchanges: Mapping[str, AbstractExchange],
         outgoing: Outgoing,
         confirmed: set[DeliveryNumber],
         *,
@@ -85,6 +85,7 @@ class Publisher:
     ) -> None:
         """Publish one message and note its confirm; one that is refused is left out."""
         queue = self.topology.queue(outgoing.queue)
+        exchange = exchanges[self.topology.exchange(outgoing.queue)]
         try:
             await exchange.publish(self.envelope(outgoing, at=at), routing_key=queue)
         except PublishError:
@@ -119,11 +120,12 @@ class Publisher:
                 log.error("transport:declaration-refused", detail=str(error))  # noqa: TRY400
             self.doubtful.discard(queue)
 
-    async def open_exchange(self) -> AbstractExchange:
-        """Return the exchange on our open channel, or on a new one."""
+    async def open_exchanges(self) -> Mapping[str, AbstractExchange]:
+        """Return both exchanges by name, on our open channel or on a new one."""
         if self.channel is None or self.channel.is_closed:
             self.channel = await self.link.channel()
-        return await self.channel.get_exchange(self.topology.pairs_exchange, ensure=False)
+        names = (self.topology.pairs_exchange, self.topology.channels_exchange)
+        return {name: await self.channel.get_exchange(name, ensure=False) for name in names}
 
 
 def content_of(outgoing: Outgoing) -> bytes:

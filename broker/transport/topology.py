@@ -2,9 +2,10 @@
 
 ::
 
-    enlace.pairs (direct) ── MX.GT.intelligence ──▶ queue MX.GT.intelligence ──▶ a desk
-                                                        │ handed out too often, or rejected
-    enlace.dead (fanout)  ◀─────────────────────────────┘
+    enlace.pairs (direct)    ── MX.GT.intelligence ──▶ queue MX.GT.intelligence ──▶ a desk
+    enlace.channels (direct) ── hlsg-mx-gt.GT ───────▶ queue hlsg-mx-gt.GT ───────▶ a desk
+                                                           │ handed out too often, or rejected
+    enlace.dead (fanout)  ◀────────────────────────────────┘
          └──▶ queue enlace.dead ──▶ the ledger notes it
 
 The same arguments work on RabbitMQ 3.10 and 4.x, and every one whose default differs
@@ -25,6 +26,7 @@ from aiormq.exceptions import ChannelAccessRefused  # aio-pika does not export i
 from broker.errors import ConfigurationError
 from broker.model import QueueName
 from broker.transport.connection import Link, close_channel, within
+from keys.charter import NAME
 
 DELIVERY_LIMIT = 1000
 """How often RabbitMQ hands one message out. The ledger counts a desk's attempts and judges
@@ -36,8 +38,10 @@ DECLARE_DEADLINE = timedelta(seconds=15)
 """For one queue. It takes 6 ms, and seconds while a cluster elects a leader."""
 DEAD_LETTERS = QueueName("enlace.dead")
 """The queue of all dead letters, by a name like that of a pair."""
-QUEUE_NAME = re.compile(r"[A-Z]{2}\.[A-Z]{2}\.[a-z]{1,32}")
-"""What ``Pair.queue`` makes. Nothing else is declared, whoever asks."""
+PAIR_QUEUE = re.compile(r"[A-Z]{2}\.[A-Z]{2}\.[a-z]{1,32}", re.ASCII)
+"""What ``pair_queue`` makes."""
+CHANNEL_QUEUE = re.compile(rf"(?:{NAME.pattern})\.[A-Z]{{2}}", re.ASCII)
+"""What ``channel_queue`` makes. Nothing else is declared, whoever asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +54,13 @@ class Topology:
 
     @property
     def pairs_exchange(self) -> str:
-        """Where everything is published; direct, so ``*`` and ``#`` mean nothing in a key."""
+        """Where messages to a pair are published; direct: ``*`` and ``#`` mean nothing in a key."""
         return f"{self.namespace}enlace.pairs"
+
+    @property
+    def channels_exchange(self) -> str:
+        """Where a channel's messages are published, once for each member; direct as well."""
+        return f"{self.namespace}enlace.channels"
 
     @property
     def dead_exchange(self) -> str:
@@ -60,16 +69,20 @@ class Topology:
 
     @property
     def dead_queue(self) -> str:
-        """The one queue of the dead letters of all pairs."""
+        """The one queue of the dead letters of all pairs and channels."""
         return f"{self.namespace}{DEAD_LETTERS}"
 
     def queue(self, name: QueueName) -> str:
-        """Name the queue of a pair in RabbitMQ; it is its routing key as well."""
+        """Name the queue of a pair, or of a channel's member; it is its routing key as well."""
         if name == DEAD_LETTERS:
             return self.dead_queue
-        if not QUEUE_NAME.fullmatch(name):
-            raise RuntimeError("a queue name that no pair of the directory has")
+        if not (PAIR_QUEUE.fullmatch(name) or CHANNEL_QUEUE.fullmatch(name)):
+            raise RuntimeError("a queue name that nothing in the directory has")
         return f"{self.namespace}{name}"
+
+    def exchange(self, name: QueueName) -> str:
+        """Name the exchange that routes to a queue."""
+        return self.channels_exchange if CHANNEL_QUEUE.fullmatch(name) else self.pairs_exchange
 
 
 async def declare(link: Link, topology: Topology, queues: Collection[QueueName]) -> None:
@@ -82,33 +95,38 @@ async def declare(link: Link, topology: Topology, queues: Collection[QueueName])
             not create it.
         TransportUnavailableError: The broker did not answer in time.
     """
-    names = [topology.queue(queue) for queue in sorted(set(queues) - {DEAD_LETTERS})]
+    wanted = sorted(set(queues) - {DEAD_LETTERS})
+    names = [(topology.queue(queue), topology.exchange(queue)) for queue in wanted]
     async with within(DECLARE_DEADLINE):
         channel = await link.channel()
     try:
         async with within(DECLARE_DEADLINE):
             await declare_shared(channel, topology)
         # One after the other: aio-pika asks one thing at a time on a channel in any case.
-        for name in names:
+        for name, exchange in names:
             async with within(DECLARE_DEADLINE):
-                await declare_pair(channel, topology, name)
+                await declare_queue(channel, topology, name, exchange=exchange)
     finally:
         link.finish(close_channel(channel))
 
 
 async def declare_shared(channel: AbstractChannel, topology: Topology) -> None:
-    """Declare what all pairs share. The dead queue has no dead letters of its own."""
-    pairs, dead = topology.pairs_exchange, topology.dead_exchange
+    """Declare what all queues share. The dead queue has no dead letters of its own."""
+    pairs, channels = topology.pairs_exchange, topology.channels_exchange
+    dead = topology.dead_exchange
     arguments: HeadersType = {"x-queue-type": "quorum", "x-delivery-limit": DEAD_DELIVERY_LIMIT}
-    with explaining_refusal(f"{pairs} or {dead}"):
+    with explaining_refusal(f"{pairs}, {channels} or {dead}"):
         await channel.declare_exchange(pairs, ExchangeType.DIRECT, durable=True)
+        await channel.declare_exchange(channels, ExchangeType.DIRECT, durable=True)
         await channel.declare_exchange(dead, ExchangeType.FANOUT, durable=True)
         queue = await channel.declare_queue(topology.dead_queue, durable=True, arguments=arguments)
         await queue.bind(dead, routing_key="")
 
 
-async def declare_pair(channel: AbstractChannel, topology: Topology, name: str) -> None:
-    """Declare and bind the queue of one pair."""
+async def declare_queue(
+    channel: AbstractChannel, topology: Topology, name: str, *, exchange: str
+) -> None:
+    """Declare the queue of a pair, or of a channel's member, and bind it."""
     arguments: HeadersType = {
         "x-queue-type": "quorum",
         "x-delivery-limit": topology.delivery_limit,
@@ -124,7 +142,7 @@ async def declare_pair(channel: AbstractChannel, topology: Topology, name: str) 
     }
     with explaining_refusal(name):
         queue = await channel.declare_queue(name, durable=True, arguments=arguments)
-        await queue.bind(topology.pairs_exchange, routing_key=name)
+        await queue.bind(exchange, routing_key=name)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.admission.message_signature import verify_message_signature
+from broker.admission.message_signature import MAX_CHARS, verify_message_signature
 from broker.errors import Code, SignatureError
 from broker.model import AgencyRef, Posting, SignedPosting
 from keys import base64url, jws
@@ -178,3 +178,127 @@ def test_verify_refuses_a_posting_when_it_was_not_signed_lately(iat: int) -> Non
         verify(sign(iat=iat))
 
     assert caught.value.code is Code.SIGNATURE_STALE
+
+
+OTHER_NAME = SigningKey.from_jwk(json.loads(KEY.export().reveal()), kid=KeyId("MX-fiscalia-3"))
+"""The author's key once more, stated under another id."""
+KEYS[OTHER_NAME.kid] = (OTHER_NAME.public, FISCALIA)
+
+
+def pair(first: str, second: str) -> str:
+    """Put two signatures into one header."""
+    return f"{first},{second}"
+
+
+def test_verify_names_both_officers_when_a_second_one_signed() -> None:
+    """The first signature is the author's; each may be of its own moment."""
+    signature = pair(sign(), sign(key=EC_KEY, iat=SECONDS - 3600))
+
+    signed = verify(signature)
+
+    assert (signed.signed_with, signed.second_signed_with) == (KEY.kid, EC_KEY.kid)
+    assert signed.signature == signature
+    assert signed.claims.issued_at == NOW.replace(microsecond=0)
+
+
+def test_verify_names_no_second_officer_when_one_signed() -> None:
+    """Nobody is made up."""
+    assert verify(sign()).second_signed_with is None
+
+
+NO_PAIR: dict[str, tuple[Callable[[], str], Code]] = {
+    "the author twice": (lambda: pair(sign(), sign(iat=SECONDS - 1)), Code.SIGNATURE_INVALID),
+    "one signature twice": (lambda: pair(sign(), sign()), Code.SIGNATURE_INVALID),
+    "his key under another name": (
+        lambda: pair(sign(), sign(key=OTHER_NAME)),
+        Code.SIGNATURE_INVALID,
+    ),
+    "the second of another agency": (
+        lambda: pair(sign(), sign(key=POLICE_KEY)),
+        Code.SIGNATURE_FOREIGN,
+    ),
+    "the first of another agency": (
+        lambda: pair(sign(key=POLICE_KEY), sign()),
+        Code.SIGNATURE_FOREIGN,
+    ),
+    "the second by an RSA key": (
+        lambda: pair(sign(), sign(key=RSA_KEY)),
+        Code.SIGNATURE_INVALID,
+    ),
+    "the second by a key that does not count": (
+        lambda: pair(sign(), sign(key=EC_KEY, kid="MX-fiscalia-9")),
+        Code.SIGNATURE_INVALID,
+    ),
+    "the second over other bytes": (
+        lambda: pair(sign(), sign(BODY + b" ", EC_KEY)),
+        Code.SIGNATURE_INVALID,
+    ),
+    "the second under the first's name": (
+        lambda: pair(sign(), sign(key=EC_KEY, kid=KEY.kid, alg="Ed25519")),
+        Code.SIGNATURE_INVALID,
+    ),
+    "the second of another type": (
+        lambda: pair(sign(), sign(key=EC_KEY, typ="enlace-ack+jws")),
+        Code.SIGNATURE_INVALID,
+    ),
+    "the second stale": (
+        lambda: pair(sign(), sign(key=EC_KEY, iat=SECONDS - 7 * 86_400 - 1)),
+        Code.SIGNATURE_STALE,
+    ),
+    "the second from later": (
+        lambda: pair(sign(), sign(key=EC_KEY, iat=SECONDS + 61)),
+        Code.SIGNATURE_STALE,
+    ),
+    "the first stale": (
+        lambda: pair(sign(iat=0), sign(key=EC_KEY)),
+        Code.SIGNATURE_STALE,
+    ),
+    "the second of another id": (
+        lambda: pair(sign(), sign(key=EC_KEY, mid=MID[:-1] + "2")),
+        Code.SIGNATURE_MISMATCH,
+    ),
+    "the second for another agency": (
+        lambda: pair(sign(), sign(key=EC_KEY, org="MX/policia")),
+        Code.SIGNATURE_MISMATCH,
+    ),
+    "the second of another schema": (
+        lambda: pair(sign(), sign(key=EC_KEY, sch="route-report/1.1")),
+        Code.SIGNATURE_MISMATCH,
+    ),
+    "three": (lambda: f"{sign()},{sign(key=EC_KEY)},{sign()}", Code.SIGNATURE_INVALID),
+    "a space between": (lambda: f"{sign()}, {sign(key=EC_KEY)}", Code.SIGNATURE_INVALID),
+    "a tab between": (lambda: f"{sign()}\t,{sign(key=EC_KEY)}", Code.SIGNATURE_INVALID),
+    "a line end": (lambda: f"{sign()},{sign(key=EC_KEY)}\n", Code.SIGNATURE_INVALID),
+    "only a space between": (lambda: f"{sign()} {sign(key=EC_KEY)}", Code.SIGNATURE_INVALID),
+    "another separator": (lambda: f"{sign()};{sign(key=EC_KEY)}", Code.SIGNATURE_INVALID),
+    "nothing behind the comma": (lambda: f"{sign()},", Code.SIGNATURE_INVALID),
+    "nothing before the comma": (lambda: f",{sign()}", Code.SIGNATURE_INVALID),
+    "a comma too many": (lambda: f"{sign()},,{sign(key=EC_KEY)}", Code.SIGNATURE_INVALID),
+    "a comma alone": (lambda: ",", Code.SIGNATURE_INVALID),
+    "both too long together": (
+        lambda: pair(sign(sch="s" * 120), sign(key=EC_KEY, sch="s" * 120)),
+        Code.SIGNATURE_INVALID,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_PAIR)
+def test_verify_refuses_a_posting_when_its_second_signature_does_not_hold(name: str) -> None:
+    """A second signature that proves nothing is not ignored: the message is refused."""
+    make, code = NO_PAIR[name]
+    signature = make()
+
+    with pytest.raises(SignatureError) as caught:
+        verify(signature)
+
+    assert caught.value.code is code
+
+
+def test_signatures_of_two_officers_fit_when_every_name_is_the_longest() -> None:
+    """The header's limit is the room that a sealed frame has for it."""
+    kid = "MX-" + "k" * 37
+    longest = sign(
+        kid=kid, org="MX/" + "a" * 32, sch="k" * 32 + "/999.999", iat=2**40, alg="Ed25519"
+    )
+
+    assert len(pair(longest, longest)) <= MAX_CHARS == 1000

@@ -26,7 +26,8 @@ from broker.desk.tls import client_context
 from broker.desk.tokens import ASSERTION_TYPE
 from broker.gateway.context import Gateway
 from broker.model import AgencyRef, DeskRef
-from broker.sandbox.world import Plan, World, free_ports, make_world
+from broker.sandbox.ports import free_ports
+from broker.sandbox.world import Plan, World, make_world
 from broker.wiring import running_gateway
 from keys import base64url
 from keys.algorithms import SignatureAlgorithm

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from broker.model import DeskRef
-from broker.sandbox.world import free_ports
+from broker.sandbox.ports import free_ports
 from keys import base64url
 from keys.algorithms import SignatureAlgorithm
 from keys.identifiers import KeyId

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from broker.desk.pins import Pins
@@ -88,6 +88,17 @@ class Office:
         """How many signed documents lie in the ledger."""
         whats = [each["what"] for each in self.run("admin", "list").lines]
         return sum(what in {"root", "statement", "act"} for what in whats)
+
+
+def clock_off_by(off: timedelta) -> type[datetime]:
+    """Make a clock that is wrong, to put in the place of a module's ``datetime``."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Clock":
+            return super().now(tz) + off
+
+    return Clock
 
 
 def open_office(folder: Path, cli: Cli, ledger: str, passphrase: Path) -> Office:

@@ -1,14 +1,16 @@
 """Administrators act: one takes away, two give, and nothing is written that does not count."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from broker.cli.admin import acting
 from broker.cli.vocabulary import Reason
 from keys.act import ActKind, ActReason
 from tests.cli.conftest import Cli
-from tests.cli.office import DESK, HOUR, QUEUE, Office, open_office
+from tests.cli.office import DAY, DESK, HOUR, QUEUE, Office, clock_off_by, open_office
 
 
 @pytest.fixture
@@ -166,11 +168,39 @@ def test_acts_are_refused_when_the_key_file_does_not_open(office: Office, fault:
     assert office.documents() == before
 
 
+@pytest.mark.parametrize("off", [HOUR, -HOUR], ids=["ahead", "behind"])
+@pytest.mark.parametrize("kind", ["suspend", "activate"])
+def test_acts_are_refused_when_this_clock_is_an_hour_off(
+    office: Office, monkeypatch: pytest.MonkeyPatch, kind: str, off: timedelta
+) -> None:
+    """Else a suspension would begin in an hour, or a time-lock end an hour too soon."""
+    before = office.documents()
+    monkeypatch.setattr(acting, "datetime", clock_off_by(off))
+
+    arguments = ("--reason", "lost") if kind == "suspend" else ("--yes",)
+    ran = office.act(office.guatemala, "ana", "keys", kind, office.desk_key, *arguments)
+
+    assert ran.code == 2
+    assert "set the one that is wrong" in ran.err
+    assert office.documents() == before
+
+
+def test_acts_stop_nobody_when_one_is_dated_ahead(office: Office) -> None:
+    """Else one administrator, with a wrong clock or on purpose, would keep all from deciding."""
+    kit = office.guatemala
+    ahead = kit.alone(ActKind.SUSPEND, at=kit.now + 100 * DAY, keys=[kit.desk_keys[0]])
+    assert office.add([ahead]).code == 0
+
+    ran = office.act(office.exchange, "ana", "admin", "pair", "open", "MX", DESK, "--yes")
+
+    assert ran.code == 0, ran.err
+
+
 def test_acts_are_refused_when_this_clock_is_behind(office: Office) -> None:
-    """An act of an hour ahead is recorded: somebody must set a clock."""
+    """An act came an hour from now: somebody must set a clock."""
     kit = office.guatemala
     ahead = kit.alone(ActKind.SUSPEND, at=kit.now + HOUR, keys=[kit.desk_keys[0]])
-    assert office.add([ahead]).code == 0
+    office.record([ahead], at=kit.now + HOUR)
     before = office.documents()
 
     ran = office.act(office.exchange, "ana", "admin", "pair", "open", "MX", DESK, "--yes")

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from broker.directory import ClientRecord
 from broker.model import QueueName
 from broker.sandbox.kits import STATED
-from broker.storage.ledger import Ledger, open_ledger
+from broker.storage.ledger import open_ledger
 from keys.act import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.holder import Holder
 from keys.identifiers import KeyId
 from keys.key import DecryptionKey, KeyUse
 from keys.statement import StatementTerms, issue
+from schemas.vocabulary import Country
 from tests.cli.conftest import Cli
 from tests.cli.office import DAY, DESK, HOUR, QUEUE, Office, open_office
 from tests.contract.ledger.world import NOW, SIGNING_KEY, Maker
@@ -89,23 +91,37 @@ def test_status_counts_what_is_sealed_to_a_key(office: Office) -> None:
 
 
 def test_status_names_who_has_not_picked_up_a_successor(office: Office) -> None:
-    """Whoever works by an older directory may seal to the old key still."""
-    _replace_key(office)
+    """Clients, and gateways that run: those that work by a directory without it, and no other."""
+    client = ClientRecord(client_id="mx-fgr", subject=DESK, scopes=frozenset())
 
-    async def note(ledger: Ledger) -> None:
-        now = datetime.now(UTC)
-        await ledger.keys.note_pickup("gateway-1", 1, now)
-        await ledger.keys.note_pickup("gateway-2", await ledger.directory.version(), now)
-
-    async def noting() -> None:
+    async def versions() -> int:
         async with open_ledger(office.ledger) as ledger:
-            await note(ledger)
+            for name in ("mx-fgr", "mx-late", "mx-never"):
+                await ledger.directory.put_client(replace(client, client_id=name))
+            return await ledger.directory.version()
 
-    asyncio.run(noting())
+    async def note(old: int) -> None:
+        now = datetime.now(UTC)
+        async with open_ledger(office.ledger) as ledger:
+            new = await ledger.directory.version()
+            for party, version, at in (
+                ("gateway-slow", old, now),
+                ("gateway-good", new, now),
+                ("gateway-that-ended", old, now - HOUR),
+                ("mx-fgr", new, now - DAY),
+                ("mx-late", old, now - DAY),
+            ):
+                await ledger.keys.note_pickup(party, version, at)
+            # What has nothing to do with the key makes nobody late.
+            await ledger.directory.add_country(Country.HONDURAS)
+
+    old = asyncio.run(versions())
+    _replace_key(office)
+    asyncio.run(note(old))
 
     rows = {each["kid"]: each for each in office.run("keys", "status").lines}
 
-    assert rows[office.desk_key]["behind"] == ["gateway-1"]
+    assert rows[office.desk_key]["behind"] == ["gateway-slow", "mx-late", "mx-never"]
     assert rows[SUCCESSOR]["behind"] == []
     assert rows[SUCCESSOR]["state"] == "active"
 

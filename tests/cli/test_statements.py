@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from broker.cli.admin import statements
 from broker.sandbox.countries import CountryKit
 from broker.sandbox.kits import APPROVED
 from keys import root as roots
@@ -17,7 +18,7 @@ from keys.key import KeyUse, SigningKey
 from keys.root import Root, RootHolder, RootTerms
 from keys.statement import StatementTerms, issue, read
 from tests.cli.conftest import Cli
-from tests.cli.office import DAY, HOUR, Office, open_office
+from tests.cli.office import DAY, HOUR, Office, clock_off_by, open_office
 
 Make = Callable[[CountryKit], list[str]]
 
@@ -131,6 +132,11 @@ REFUSED: dict[str, tuple[Make, str]] = {
         lambda kit: _state(kit, not_before=kit.now - 2 * DAY, not_after=kit.now - DAY),
         "over already",
     ),
+    "dated an hour ahead": (lambda kit: _state(kit, issued=kit.now + HOUR), "yet to come"),
+    "a root dated an hour ahead": (
+        lambda kit: [_next_root(kit, issued=kit.now + HOUR)],
+        "yet to come",
+    ),
     "one signature": (_one_signer, "enough holders"),
     "unknown holder": (_unknown_holder, "enough holders"),
     "a holder who left": (_holder_who_left, "enough holders"),
@@ -203,6 +209,21 @@ def test_statements_of_an_unpinned_country_are_refused(office: Office) -> None:
 
     assert ran.code == 6
     assert "keys pin" in ran.err
+
+
+@pytest.mark.parametrize("off", [HOUR, -HOUR], ids=["ahead", "behind"])
+def test_statements_are_refused_when_this_clock_is_an_hour_off(
+    office: Office, monkeypatch: pytest.MonkeyPatch, off: timedelta
+) -> None:
+    """They count from when they came; nothing is added before the clock is set."""
+    before = office.documents()
+    monkeypatch.setattr(statements, "datetime", clock_off_by(off))
+
+    ran = office.add(_state(office.guatemala))
+
+    assert ran.code == 2
+    assert "set the one that is wrong" in ran.err
+    assert office.documents() == before
 
 
 def test_statements_are_refused_when_others_may_write_the_roots(office: Office) -> None:

@@ -507,6 +507,28 @@ async def test_answer_settles_what_was_handed_over(
     assert [each.reason for each in gateway.answers] == [None, None, "not-competent"]
 
 
+@pytest.mark.parametrize("rule", ["channel-member", None])
+async def test_send_raises_when_the_receipt_names_another_rule(
+    agency: EnlaceClient, gateway: FakeGateway, rule: str | None
+) -> None:
+    """What the answer says of a recipient is what the gateway has signed (SG-12)."""
+    gateway.rule = rule
+
+    with pytest.raises(EvidenceError):
+        await agency.send(body())
+
+
+async def test_send_takes_a_receipt_without_rules_when_it_was_signed_long_ago(
+    agency: EnlaceClient, gateway: FakeGateway
+) -> None:
+    """Receipts of before named no rules, and whoever asks again still gets his."""
+    gateway.rule = None
+    with pytest.raises(EvidenceError):
+        await agency.send(body())
+
+    assert (await agency.send(body())).replayed
+
+
 async def test_answer_raises_when_the_receipt_is_another_s(
     desk: EnlaceClient, gateway: FakeGateway
 ) -> None:

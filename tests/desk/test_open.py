@@ -56,6 +56,68 @@ def test_open_gives_the_bytes_that_were_signed() -> None:
     assert message.accepted_at == NOW
 
 
+def two_officers() -> Trust:
+    """What a desk knows when the fiscalia has stated a key of a second officer."""
+    return world.trust(
+        *world.standard_statements(), world.agency_statement(FISCALIA, "MX-fiscalia-2")
+    )
+
+
+def test_open_names_the_second_officer_when_two_signed() -> None:
+    """Both signatures lie under the seal; the line in the inbox names both and proves both."""
+    hand_over = world.hand_over(second_signer="MX-fiscalia-2")
+
+    message = opened(hand_over, two_officers())
+    line = message_line(message, received_at=NOW)
+
+    assert (message.signed_with, message.second_signed_with) == ("MX-fiscalia-1", "MX-fiscalia-2")
+    assert message.message.second_signed_with == "MX-fiscalia-2"
+    shown = orjson.loads(line)
+    assert (shown["signed_with"], shown["second_signed_with"]) == ("MX-fiscalia-1", "MX-fiscalia-2")
+    assert verify_line(line, two_officers()).second_signed_with == "MX-fiscalia-2"
+
+
+SECOND_BENT: dict[str, tuple[dict[str, Any], str]] = {
+    "the author again": ({"second_signer": "MX-fiscalia-1"}, "signature-invalid"),
+    "another agency": ({"second_signer": "MX-policia-1"}, "signature-foreign"),
+    "a key without a statement": ({"second_signer": "MX-fiscalia-9"}, "signature-invalid"),
+    "over other bytes": (
+        {
+            "second_signer": "MX-fiscalia-2",
+            "second_body": sign.message_bytes(world.document(case_id="another")),
+        },
+        "signature-invalid",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SECOND_BENT)
+def test_open_refuses_a_message_when_its_second_signature_does_not_hold(name: str) -> None:
+    """A gateway that let it pass is not believed."""
+    parts, step = SECOND_BENT[name]
+
+    with pytest.raises(OpeningError) as refused:
+        opened(world.hand_over(**parts), two_officers())
+
+    assert (refused.value.reason, refused.value.step) == (SIGNATURE, step)
+
+
+def test_verify_line_refuses_a_line_when_the_second_signature_was_taken_off_and_replaced() -> None:
+    """The officer is part of what the line proves."""
+    members = orjson.loads(
+        message_line(
+            opened(world.hand_over(second_signer="MX-fiscalia-2"), two_officers()), received_at=NOW
+        )
+    )
+    author, second = members["signature"].split(",")
+    members["signature"] = f"{author},{author}"
+
+    with pytest.raises(OpeningError):
+        verify_line(orjson.dumps(members), two_officers())
+    members["signature"] = second + "," + author
+    assert verify_line(orjson.dumps(members), two_officers()).signed_with == "MX-fiscalia-2"
+
+
 REFUSED: dict[str, tuple[dict[str, Any], RefusalReason, str]] = {
     "announced under another hash": (
         {"announced": {"content_hash": OTHER_HASH}},

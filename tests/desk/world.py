@@ -339,6 +339,8 @@ class HandOverParts:
     hand_over: int = 1
     origin: AgencyRef = FISCALIA
     signer: str = "MX-fiscalia-1"
+    second_signer: str | None = None
+    second_body: bytes | None = None
     signed_org: AgencyRef = FISCALIA
     signed_at: datetime = NOW
     members: dict[str, Any] = field(default_factory=dict)
@@ -362,6 +364,15 @@ class HandOverParts:
             agency=self.signed_org,
             now=self.signed_at,
         )
+        signature = posting.signature
+        if self.second_signer is not None:
+            second = sign.sign_message(
+                self.second_body or posting.body,
+                signing_key(self.second_signer),
+                agency=self.signed_org,
+                now=self.signed_at,
+            )
+            signature = f"{signature},{second.signature}"
         route = SealRoute(
             **{
                 "message_id": message_id(self.number),
@@ -378,7 +389,7 @@ class HandOverParts:
             }
         )
         recipient = decryption_key(self.sealed_to).public
-        content = SignedContent(body=body, signature=posting.signature)
+        content = SignedContent(body=body, signature=signature)
         sealed = seal(content, route, (recipient,), drawn(f"seal-{self.number}-{body!r}"))
         event = Event(
             **{

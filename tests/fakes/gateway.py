@@ -114,6 +114,8 @@ class FakeGateway:
         self.base_url = ""
         self.issuer = issuer
         self.receipts = ReceiptIssuer(receipt_key, issuer=issuer)
+        self.rule: str | None = "open-pair"
+        """What receipts give as the rule of each recipient; None is an exchange of before."""
         self.tokens = AccessTokens(issuer=issuer, signing_key=token_key)
         self.token_life = int(LIFE.total_seconds())
         self.token_requests = 0
@@ -125,6 +127,7 @@ class FakeGateway:
         self.headers: list[Mapping[str, str]] = []
         self.queries: list[str] = []
         self.messages: dict[str, tuple[bytes, dict[str, Any]]] = {}
+        self.signatures: dict[str, str] = {}
         self.deliveries: dict[tuple[str, str], Delivery] = {}
         self.answers: list[DeskAnswer] = []
         self.streams: list[asyncio.Queue[bytes | None]] = []
@@ -252,6 +255,7 @@ class FakeGateway:
                 "recipients": recipients,
             }
             self.messages[message_id] = (posting.body, answer)
+            self.signatures[message_id] = posting.signature
         return web.json_response(
             self.messages[message_id][1],
             status=202,
@@ -430,14 +434,17 @@ class FakeGateway:
     def _receipt(
         self, kind: EventKind, message_id: str, content_hash: str, sender: AgencyRef
     ) -> str:
-        desks = [each.subject for each in self.clients.values()]
+        subjects = [each.subject for each in self.clients.values()]
+        desks = [each for each in subjects if isinstance(each, DeskRef)]
+        rules = dict.fromkeys(desks, self.rule) if kind is EventKind.ACCEPTED and self.rule else {}
         event = Event(
             kind=kind,
             at=self.clock(),
             message_id=MessageId(message_id),
             sender=sender,
             content_hash=ContentHash(content_hash),
-            recipients={each: KeyId("GT-int-enc-1") for each in desks if isinstance(each, DeskRef)},
+            recipients=dict.fromkeys(desks, KeyId("GT-int-enc-1")),
+            rules=rules,
         )
         return self.receipts(event, LogPosition(next(self._positions)))
 

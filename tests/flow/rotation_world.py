@@ -14,7 +14,8 @@ from broker.directory import Directory
 from broker.gateway.server import split_address
 from broker.model import AgencyRef, DeskRef, Pair
 from broker.sandbox.kits import APPROVED
-from broker.sandbox.world import Plan, World, free_ports, make_world
+from broker.sandbox.ports import free_ports
+from broker.sandbox.world import Plan, World, make_world
 from broker.storage.ledger import Ledger, open_ledger
 from keys.act import ActKind, ActTerms
 from keys.act import sign as sign_act

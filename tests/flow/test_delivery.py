@@ -21,7 +21,7 @@ from broker.model import (
     RecipientStatus,
     RefusalReason,
 )
-from broker.sandbox.world import free_ports
+from broker.sandbox.ports import free_ports
 from broker.sweep import Sweep
 from broker.wiring import running_gateway, utc_now
 from keys.custody.envelope import INTERACTIVE_DEMO

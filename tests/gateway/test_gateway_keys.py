@@ -188,6 +188,16 @@ def test_token_is_refused_at_once_when_its_key_is_suspended(running: Running) ->
     assert signer(running.token()) == "GW-token-1"
 
 
+@pytest.mark.parametrize("whose", ["an administrator", "a holder of the root"])
+def test_check_refuses_a_key_file_that_holds_the_key_of(running: Running, whose: str) -> None:
+    """A gateway that is taken over gives away receipt and token keys, and nothing else."""
+    kit = running.kit
+    running.hold(kit.administrators["ana"] if whose == "an administrator" else kit.holders[0])
+
+    with pytest.raises(ConfigurationError, match="keep those elsewhere"):
+        running.keys.check()
+
+
 def test_check_says_what_to_do_when_no_key_can_sign(running: Running) -> None:
     """A gateway whose only keys are taken out does not start, and signs nothing."""
     running.keys.check()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from broker.errors import ConfigurationError
 from broker.file_watch import FileWatch
 from broker.gateway_secrets import Secrets, read_secrets
 from broker.sandbox.world import World, make_world
@@ -25,6 +26,7 @@ class Watched:
     def __init__(self, world: World) -> None:
         settings = world.settings
         self.folder = world.folder
+        self.settings = settings
         names = (settings.keys, settings.passphrase_file, settings.roots)
         files = tuple(settings.at_home(name) for name in names)
         self.watch: FileWatch[Secrets] = FileWatch(
@@ -79,6 +81,21 @@ async def test_secrets_count_when_key_file_and_passphrase_fit(
     assert (halfway, taken, between is before) == (False, True, True)
     assert watched.in_force.signing == {key.kid: key for key in keys}
     assert [(each["event"], each["what"]) for each in logs] == [("reload:failed", "gateway-keys")]
+
+
+async def test_secrets_stay_when_the_file_holds_somebody_elses_key(watched: Watched) -> None:
+    """A gateway that opened a desk's messages, or signed for a country, is no gateway."""
+    before = watched.in_force
+    foreign = SigningKey.generate(SignatureAlgorithm.ED25519, KeyId("MX-fgr-1"))
+    watched.set_keys([*before.signing.values(), foreign])
+    watched.set_passphrase()
+
+    taken = await watched.watch.check()
+
+    assert not taken
+    assert watched.in_force is before
+    with pytest.raises(ConfigurationError, match="keep those elsewhere"):
+        read_secrets(watched.settings, minimum=INTERACTIVE_DEMO)
 
 
 async def test_roots_stay_when_the_file_is_half_written(watched: Watched) -> None:

@@ -20,7 +20,7 @@ from broker import file_watch
 from broker.errors import ConfigurationError
 from broker.gateway.server import Doorkeeper, listen
 from broker.gateway.tls import ServerTls
-from broker.sandbox.world import free_ports
+from broker.sandbox.ports import free_ports
 from tests.fakes.certificates import DAY, Authority, Pair, replace_file
 from tests.flow.conftest import FISCALIA, GT_DESK, message, running
 

@@ -258,6 +258,63 @@ def test_warnings_say_what_is_to_be_done_next(entries: list[RingEntry], steps: l
     assert [each.step for each in found] == steps
 
 
+ENDED: dict[str, tuple[tuple[Holder, KeyUse], Sequence[RingEntry], Sequence[tuple[Step, str]]]] = {
+    "ended, and nobody followed": (
+        AGENCY,
+        [_entry(AGENCY, 1, -300, -1)],
+        [(Step.SUCCESSOR, "MX-key-1")],
+    ),
+    "ended, and somebody followed": (
+        AGENCY,
+        [_entry(AGENCY, 1, -300, -1), _entry(AGENCY, 2, -30, 300)],
+        [],
+    ),
+    "ended, with a successor that nobody activated": (
+        DESK,
+        [_entry(DESK, 1, -300, -1, ((ACTIVATE, -290),)), _entry(DESK, 2, -30, 300)],
+        [(Step.ACTIVATE, "GT-key-2")],
+    ),
+    "ended, with a successor whose time-lock runs": (
+        DESK,
+        [
+            _entry(DESK, 1, -300, -1, ((ACTIVATE, -290),)),
+            _entry(DESK, 2, -30, 300, ((ACTIVATE, 1),)),
+        ],
+        [],
+    ),
+    "compromised": (
+        DESK,
+        [_entry(DESK, 1, -9, 300, ((ACTIVATE, -8), (COMPROMISE, -1)))],
+        [(Step.SUCCESSOR, "GT-key-1")],
+    ),
+    "suspended, which a second person looks after": (
+        AGENCY,
+        [_entry(AGENCY, 1, -9, 300, ((SUSPEND, -1),))],
+        [],
+    ),
+    "a signing key that begins by itself": (AGENCY, [_entry(AGENCY, 1, 1, 300)], []),
+    "none ever": (AGENCY, [], []),
+}
+
+
+@pytest.mark.parametrize("name", ENDED)
+def test_warnings_go_on_when_nobody_did_anything_in_time(name: str) -> None:
+    """Whoever should have a key and has none any more stays on the list until there is one."""
+    purpose, entries, expected = ENDED[name]
+    ring = step(KeyRing(entries).with_counts({}), NOW)
+
+    found = warnings(ring, NOW, (), [purpose])
+
+    assert [(each.step, each.kid) for each in found] == list(expected)
+
+
+def test_warnings_end_when_nobody_needs_the_key() -> None:
+    """Of an administrator who left there is nothing more to say."""
+    ring = step(KeyRing([_entry(AGENCY, 1, -300, -1)]), NOW)
+
+    assert warnings(ring, NOW) == ()
+
+
 @pytest.mark.parametrize(("days_ago", "counted", "due"), [(31, 0, 1), (29, 0, 0), (31, 2, 0)])
 def test_warnings_tell_of_keys_that_may_go(days_ago: int, counted: int, due: int) -> None:
     """Empty, and for longer than its grace; never while something waits for it."""

@@ -29,7 +29,7 @@ from broker.gateway.context import Gateway
 from broker.model import AgencyRef
 from broker.sandbox.authority import make_tls
 from broker.sandbox.countries import CountryKit, Holding
-from broker.sandbox.world import free_ports
+from broker.sandbox.ports import free_ports
 from broker.settings import load_settings
 from broker.storage.ledger import open_ledger
 from broker.wiring import running_gateway

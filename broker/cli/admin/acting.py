@@ -6,20 +6,21 @@ fingerprints of the keys, and a person says yes; what takes away is done at once
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from broker.charters import read_charter
-from broker.cli.admin.acts import act_row, newest_moment, what_of
+from broker.cli.admin.acts import act_row, what_of
 from broker.cli.admin.admit import Admission
 from broker.cli.admin.channel_rows import show_charter
+from broker.cli.admin.clock import require_clock, require_later
 from broker.cli.admin.ledger import on_ledger
 from broker.cli.admin.pinned import read_pins
 from broker.cli.confirm import confirm
-from broker.cli.explain import CommandError, RefusalError
+from broker.cli.explain import RefusalError
 from broker.cli.passphrases import read_passphrase
-from broker.cli.terminal import Record, Terminal, cell, moment
+from broker.cli.terminal import Record, Terminal, cell
 from broker.directory import Directory
 from broker.storage.ledger import Ledger
 from keys import act as acts
@@ -30,9 +31,6 @@ from keys.holder import Holder
 from keys.identifiers import KeyId
 from keys.key import KeyUse, SigningKey
 from keys.strict_json import JsonObject
-
-CLOCKS_DIFFER: Final = timedelta(minutes=5)
-"""An act that is recorded later than this from now says that this clock, or its own, is wrong."""
 
 Check: TypeAlias = Callable[[Ledger, Directory, datetime], Awaitable[None]]
 """Asked before anything is signed; refuses by raising."""
@@ -74,7 +72,8 @@ def act(wish: Wish, access: Access, terminal: Terminal, check: Check = _no_check
     """Sign an act, write it, and tell what became of it.
 
     Raises:
-        RefusalError: It would not count, or this machine's clock is wrong.
+        RefusalError: It would not count.
+        CommandError: This machine's clock is wrong, or nobody says yes.
         KeysError: The key file does not open, or the act is refused by its rules.
         BrokerError: The ledger does not answer.
     """
@@ -83,11 +82,12 @@ def act(wish: Wish, access: Access, terminal: Terminal, check: Check = _no_check
 
     async def work(ledger: Ledger) -> Record:
         now = datetime.now(UTC).replace(microsecond=0)
+        await require_clock(ledger, terminal, now)
         record = await ledger.directory.load()
         directory, _ = Directory.verify(record, roots=pins.roots, now=now)
         if wish.kind not in ALONE:
-            # What takes away must never wait for somebody's clock.
-            _check_clock(directory, terminal, now)
+            # What takes away must never wait for what somebody else has written.
+            require_later(record, terminal, now)
         signer, by = _administrator(directory, keys, access, terminal, now)
         terms = _terms(wish, by, directory, terminal, now)
         await check(ledger, directory, now)
@@ -103,12 +103,6 @@ def act(wish: Wish, access: Access, terminal: Terminal, check: Check = _no_check
     row = on_ledger(access.ledger_url, terminal, work)
     terminal.record(row, ("id", "act", "what", "by", "approved_by", "effective_at", "state"))
     _say_next(row, terminal)
-
-
-def _check_clock(directory: Directory, terminal: Terminal, now: datetime) -> None:
-    newest = newest_moment(directory)
-    if newest is not None and newest > now + CLOCKS_DIFFER:
-        raise CommandError(terminal.text("act.clock", now=moment(now), newest=moment(newest)))
 
 
 def _administrator(

@@ -76,15 +76,3 @@ def state_of(found: Decision, directory: Directory, now: datetime) -> str:
         return "locked"
     waits = found.act.kind in RATIFIED and found.approved_by is None
     return "to-ratify" if waits else "in-force"
-
-
-def newest_moment(directory: Directory) -> datetime | None:
-    """When was the newest act made, by its maker's clock?"""
-    moments = []
-    for found in directory.decisions.by_id.values():
-        moments.append(found.act.at)
-        answers = (found.approved_by, *found.consents)
-        moments += [answer.at for answer in answers if answer is not None]
-        if found.cancelled_at is not None:
-            moments.append(found.cancelled_at)
-    return max(moments, default=None)

@@ -15,6 +15,7 @@ from broker.trust import Trusted, trust
 from keys import root as root_form
 from keys import signed, statement
 from keys.act import act_id
+from keys.decisions import CLOCKS_APART
 from keys.errors import ActError
 from keys.identifiers import Owner
 from keys.policy import KeyPolicy
@@ -80,6 +81,7 @@ class Admission:
             raise self._refusal("root_version", owner=new.owner, next=newest.version + 1)
         root_form.verify_next(token, previous=newest)
         self._require_unexpired(new)
+        self._require_not_ahead(f"{new.owner} {new.version}", new.issued)
         if new.expires - new.issued > self._policy.root_life:
             raise self._refusal("root_life", owner=new.owner, days=self._policy.root_life.days)
         return {
@@ -98,6 +100,7 @@ class Admission:
         if terms.serial <= floor:
             raise self._refusal("serial", kid=terms.kid, newest=floor)
         stated = statement.verify(token, roots={terms.owner: chain})
+        self._require_not_ahead(stated.kid, stated.issued)
         self._check_newer(stated)
         self._check_policy(stated)
         return statement_row(stated)
@@ -152,6 +155,11 @@ class Admission:
     def _require_unexpired(self, root: Root) -> None:
         if root.expires <= self._now:
             raise self._refusal("root_expired", owner=root.owner, at=moment(root.expires))
+
+    def _require_not_ahead(self, name: str, issued: datetime) -> None:
+        # Its serial, and when it begins, were taken from the same clock.
+        if issued > self._now + CLOCKS_APART:
+            raise self._refusal("ahead", name=name, at=moment(issued))
 
     def _refusal(self, key: str, **values: object) -> RefusalError:
         return RefusalError(self._terminal.text(f"refused.{key}", **values))

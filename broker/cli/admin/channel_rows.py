@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from broker.channel_view import channel_view
 from broker.cli.admin.acts import act_row
 from broker.cli.terminal import Record, Terminal, moment
 from broker.directory import Directory
@@ -10,7 +11,6 @@ from broker.model import AgencyRef, DeskRef, Json
 from keys.channel import Channel, charter_of, name_of
 from keys.channel_outlook import ChannelTask, missing, tasks
 from keys.charter import Charter
-from keys.decision import Decision
 
 COLUMNS = ("channel", "version", "state", "compartment", "members", "review", "next")
 CHARTER = (
@@ -21,26 +21,44 @@ CONSENTS = ("version", "country", "by", "at", "state")
 CHANGES = ("at", "act", "what", "by", "approved_by", "effective_at", "state", "id")
 
 
-def channel_row(channel: Channel, directory: Directory, now: datetime) -> Record:
+def channel_rows(directory: Directory, now: datetime) -> Iterator[Record]:
+    """Show where each channel stands."""
+    for channel in directory.channels:
+        row = channel_row(channel, directory, now)
+        if row is not None:
+            yield row
+
+
+def channel_row(channel: Channel, directory: Directory, now: datetime) -> Record | None:
     """Show where a channel stands, by the charter that counts, or else the newest proposed."""
-    charter = channel.charter(now) or _coming(channel)
-    members = channel.members(now) if channel.charter(now) is not None else charter.members
-    in_order = sorted(members.items())
+    view = channel_view(channel, now)
+    if view is None:
+        return None
     return {
-        **charter_row(charter),
-        "state": channel.state(now).value,
-        "members": {country.value: list(names) for country, names in in_order},
-        "agencies": [
-            f"{country}/{name}" for country in sorted(members) for name in members[country]
-        ],
+        **view,
         "next": [_task(each) for each in tasks(channel, directory.decisions.policy(now), now)],
     }
 
 
 def for_table(row: Record) -> Record:
     """The same with countries only: a table has no room for their agencies."""
+    return {**row, "members": [*_members(row)]}
+
+
+def for_people(row: Record) -> Record:
+    """The same with agencies as they are written elsewhere: ``GT/mp``."""
+    agencies = [
+        f"{country}/{name}"
+        for country, names in _members(row).items()
+        if isinstance(names, list)
+        for name in names
+    ]
+    return {**row, "agencies": [*agencies]}
+
+
+def _members(row: Record) -> dict[str, Json]:
     members = row["members"]
-    return {**row, "members": [*members] if isinstance(members, dict) else members}
+    return members if isinstance(members, dict) else {}
 
 
 def charter_row(charter: Charter) -> dict[str, Json]:
@@ -88,15 +106,6 @@ def _warn(charter: Charter, directory: Directory, terminal: Terminal) -> None:
             agency = AgencyRef(country=country, agency=name)
             if directory.agency(agency) is None:
                 terminal.warn("channel.no_agency", agency=str(agency))
-
-
-def _coming(channel: Channel) -> Charter:
-    """Which charter will count, or may?"""
-    return channel.terms[0].charter if channel.terms else charter_of(_last(channel).act)
-
-
-def _last(channel: Channel) -> Decision:
-    return channel.proposals[-1]
 
 
 def _task(task: ChannelTask) -> str:

@@ -143,12 +143,12 @@ def list_channels(
     context: typer.Context, roots: RootsOption = None, ledger_url: LedgerOption = None
 ) -> None:
     """List the channels; status 7 if a charter's review is due."""
-    from broker.cli.admin.channel_rows import COLUMNS, channel_row, for_table  # noqa: PLC0415
+    from broker.cli.admin.channel_rows import COLUMNS, channel_rows, for_table  # noqa: PLC0415
     from keys.channel_outlook import reviews_due  # noqa: PLC0415
 
     terminal, now = terminal_of(context), datetime.now(UTC)
     directory = _directory(terminal, roots, ledger_url, now)
-    rows = [channel_row(channel, directory, now) for channel in directory.channels]
+    rows = [*channel_rows(directory, now)]
     terminal.rows(rows if terminal.json else [for_table(row) for row in rows], COLUMNS)
     due = reviews_due(directory.channels, directory.decisions.policy(now), now)
     if due:
@@ -168,15 +168,15 @@ def show(
     terminal, now = terminal_of(context), datetime.now(UTC)
     directory = _directory(terminal, roots, ledger_url, now)
     found = directory.channel(ChannelName(channel))
-    if found is None:
+    row = None if found is None else rows.channel_row(found, directory, now)
+    if found is None or row is None:
         raise RefusalError(terminal.text("channel.unknown", channel=channel))
-    row = rows.channel_row(found, directory, now)
     consents = [*rows.consent_rows(found)]
     changes = [*rows.change_rows(found, directory, now)]
     if terminal.json:
         terminal.line({**row, "consents": [*map(dict, consents)], "changes": [*map(dict, changes)]})
         return
-    terminal.record(row, rows.CHARTER)
+    terminal.record(rows.for_people(row), rows.CHARTER)
     terminal.rows(consents, rows.CONSENTS)
     terminal.rows(changes, rows.CHANGES)
 

@@ -1,20 +1,23 @@
 """Where does each key stand? What is stated and decided, together with what the ledger counts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from broker.cli.terminal import Record, moment
-from broker.directory import RECEIPTS, TOKENS, Directory
+from broker.directory import Directory
 from broker.key_ports import Pickup
 from broker.model import Pair
 from broker.storage.ledger import Ledger
 from keys.forecast import Due, Outage
-from keys.holder import Holder, HolderKind
+from keys.holder import HolderKind
 from keys.identifiers import Exchange, KeyId, Owner
-from keys.key import KeyUse
-from keys.ring import InFlight, KeyRing, KeyState, Purpose, RingEntry, step
+from keys.ring import InFlight, KeyRing, KeyState, RingEntry, step
 from keys.root import Root
+
+ENDED_AFTER: Final = timedelta(minutes=1)
+"""A gateway process says every five seconds by what it works; one that is silent has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,8 @@ class KeySurvey:
     places: Mapping[KeyId, Mapping[str, int]]
     last_uses: Mapping[KeyId, datetime]
     pickups: tuple[Pickup, ...]
+    versions: Mapping[str, int]
+    """With which version of the directory each signed document came."""
 
     @property
     def roots(self) -> tuple[Root, ...]:
@@ -56,6 +61,7 @@ async def survey(ledger: Ledger, pinned: Mapping[Owner, Root], now: datetime) ->
         places=places,
         last_uses=await ledger.keys.last_uses(kids),
         pickups=tuple(await ledger.keys.pickups()),
+        versions=await ledger.directory.versions(),
     )
 
 
@@ -75,21 +81,6 @@ def key_rows(found: KeySurvey) -> Iterator[Record]:
             "last_use": moment(last_use) if last_use is not None else None,
             "behind": [*_behind(found, entry)],
         }
-
-
-def purposes(directory: Directory) -> Iterator[Purpose]:
-    """Who should always have a key, and for what? All that take part, and the exchange."""
-    yield RECEIPTS, KeyUse.RECEIPT_SIGNATURE
-    yield TOKENS, KeyUse.TOKEN_SIGNATURE
-    record = directory.record
-    for agency in record.agencies:
-        yield Holder.agency(agency.ref.country, agency.ref.agency), KeyUse.MESSAGE_SIGNATURE
-    for desk in sorted(record.desks):
-        yield Holder.desk(desk.country, desk.compartment), KeyUse.DESK_ENCRYPTION
-        yield Holder.desk(desk.country, desk.compartment), KeyUse.DESK_SIGNATURE
-    for client in record.clients:
-        holder = Holder.client(client.subject.country, client.client_id)
-        yield holder, KeyUse.CLIENT_AUTHENTICATION
 
 
 def outage_row(outage: Outage, directory: Directory) -> Record:
@@ -118,19 +109,24 @@ def due_row(due: Due) -> Record:
 
 
 def _behind(found: KeySurvey, entry: RingEntry) -> Iterator[str]:
-    """Who may not know this key's successor yet? Whoever works by an older directory.
-
-    Which version brought the successor is not kept, so a party is named until it has the
-    newest: rather one name too many.
-    """
-    stated = entry.statement
-    has_successor = any(
-        other.statement.serial > stated.serial and other.state is not KeyState.DESTROYED
+    """Who has not taken up this key's successor: clients, and gateway processes that run?"""
+    stated, newest = entry.statement, found.directory.version
+    # Where it was not noted with which version a statement came, only the newest has it surely.
+    successors = [
+        found.versions.get(other.statement.token, newest)
         for other in found.ring.of(stated.holder, stated.use)
-    )
-    if has_successor:
-        newest = found.directory.version
-        yield from (each.party for each in found.pickups if each.version < newest)
+        if other.statement.serial > stated.serial and other.state is not KeyState.DESTROYED
+    ]
+    if successors:
+        taken_up = {each.party: each.version for each in found.pickups}
+        needed = min(successors)
+        yield from (party for party in _parties(found) if taken_up.get(party, 0) < needed)
+
+
+def _parties(found: KeySurvey) -> Sequence[str]:
+    clients = {each.client_id for each in found.directory.record.clients}
+    running = {each.party for each in found.pickups if found.now - each.at < ENDED_AFTER}
+    return sorted(clients | running)
 
 
 def _is_dark(pair: Pair, outage: Outage, directory: Directory) -> bool:

@@ -23,12 +23,14 @@ def add(
 ) -> None:
     """Verify roots, statements and acts, all of them first, then add them in one go."""
     from broker.cli.admin.admit import COLUMNS, Admission, admit_all  # noqa: PLC0415
+    from broker.cli.admin.clock import require_clock  # noqa: PLC0415
 
     terminal, now = terminal_of(context), datetime.now(UTC)
     pins = read_pins(roots, terminal)
     tokens = [line for file in files for line in read_lines(file)]
 
     async def work(ledger: "Ledger") -> list[Record]:
+        await require_clock(ledger, terminal, now)
         record = await ledger.directory.load()
         admission = Admission(record, pins.roots, terminal, now=now)
         rows = admit_all(admission, tokens)

@@ -139,6 +139,10 @@ def _holders(draft: Draft) -> Iterator[RootHolder]:
 
 def _read(token: str) -> Document:
     try:
+        signed.read(token)
+    except SignatureError:
+        raise RootError("the file is no draft, or is cut off") from None
+    try:
         return Document(terms=root_form.read(token), token=token)
     except RootError:
         return Document(terms=statement.read(token), token=token)

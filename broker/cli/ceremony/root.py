@@ -66,7 +66,8 @@ def finish(
     tokens = finished(found, terminal, now=datetime.now(UTC))
     show_draft(found, terminal)
     write_new(output, tokens)
-    terminal.say("ceremony.next_add", file=output)
+    # Only a first root follows from nothing: everybody must take it from people.
+    terminal.say("ceremony.next_pin" if found.base is None else "ceremony.next_add", file=output)
     for each in found.documents:
         terminal.tell_program({"document": each.fingerprint, "file": str(output)})
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -106,6 +107,23 @@ async def test_add_statements_is_one_version_when_there_are_many(ledger: Ledger)
     await ledger.directory.add_statements([], at=NOW)
 
     assert await ledger.directory.version() == 1
+
+
+async def test_versions_tell_with_which_one_each_document_came(ledger: Ledger) -> None:
+    """What comes together has one version; other changes lie between."""
+    await ledger.directory.add_statements(["c", "a"], at=NOW)
+    await ledger.directory.add_country(Country.MEXICO)
+    await ledger.directory.add_statements(["a", "b"], at=NOW)
+
+    assert await ledger.directory.versions() == {"c": 1, "a": 1, "b": 3}
+    assert await ledger.directory.version() == 3
+
+
+async def test_now_is_the_time_of_the_ledgers_machine(ledger: Ledger) -> None:
+    """Whoever writes a moment can ask whether its own clock is right."""
+    told = await ledger.directory.now()
+
+    assert abs(told - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 async def test_changes_of_two_processes_are_all_counted(world: World) -> None:

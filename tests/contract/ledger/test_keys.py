@@ -108,6 +108,36 @@ async def test_affected_lists_every_delivery_that_a_key_signed(ledger: Ledger, m
     assert [*first, *rest] == everything
 
 
+async def test_affected_lists_what_a_key_signed_as_second_officer(
+    ledger: Ledger, make: Maker
+) -> None:
+    """Between messages that it signed alone, each delivery once, page by page."""
+    second = KeyId("MX-fiscalia-2")
+    alone = replace(make.acceptance(), signing_key=second)
+    both = replace(
+        make.acceptance(desks=(GUATEMALA, HONDURAS)),
+        second_signing_key=second,
+        accepted_at=NOW + MINUTE,
+    )
+    for each in (make.acceptance(), alone, both, make.acceptance()):
+        await ledger.messages.record(each, sign=make.sign)
+
+    everything = await ledger.keys.affected(second, limit=9)
+    since = await ledger.keys.affected(second, since=NOW + MINUTE, limit=9)
+    first = await ledger.keys.affected(second, limit=2)
+    rest = await ledger.keys.affected(second, after=first[-1].number, limit=9)
+    uses = await ledger.keys.last_uses({second})
+
+    assert [each.message_id for each in everything] == [
+        alone.message_id,
+        both.message_id,
+        both.message_id,
+    ]
+    assert since == everything[1:]
+    assert [*first, *rest] == everything
+    assert uses == {second: NOW + MINUTE}
+
+
 async def test_record_refuses_a_message_sealed_by_an_older_directory(
     world: World, make: Maker
 ) -> None:
@@ -140,12 +170,13 @@ async def test_pickups_keep_the_newest_version(world: World, make: Maker, fault:
 
         await ledger.keys.note_pickup("GT.desk", 3, NOW + MINUTE)
         await ledger.keys.note_pickup("GT.desk", 2, NOW + 2 * MINUTE)
-        await ledger.keys.note_pickup("GW.host-1", 2, NOW)
+        for at in (NOW, NOW + MINUTE, NOW):
+            await ledger.keys.note_pickup("GW.host-1", 2, at)
         noted = await ledger.keys.pickups()
 
     assert noted == [
         Pickup(party="GT.desk", version=3, at=NOW + MINUTE),
-        Pickup(party="GW.host-1", version=2, at=NOW),
+        Pickup(party="GW.host-1", version=2, at=NOW + MINUTE),
     ]
 
 

@@ -183,7 +183,8 @@ async def test_statements_use_the_partial_indexes(world: World) -> None:
             "ix_deliveries_key": key_counts.LAST_USES[0],
             "ix_rewraps_old_key": key_counts.LAST_USES[1],
             "ix_rewraps_new_key": key_counts.LAST_USES[2],
-            "ix_messages_signed": affected.SIGNED,
+            "ix_messages_signed": affected.SIGNED[0],
+            "ix_messages_second_signed": affected.SIGNED[1],
         }.items():
             compiled = statement.compile(dialect=connection.dialect)
             # A list of values is written into the statement only when it is executed.

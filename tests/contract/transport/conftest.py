@@ -17,11 +17,13 @@ from broker.model import (
     Outgoing,
     Pair,
     QueueName,
+    channel_queue,
 )
 from broker.ports import Arrival, DeliveryLedger, Feed, Transport
 from broker.transport.local import LocalTransport
 from broker.transport.rabbitmq import open_rabbitmq
 from broker.transport.topology import DEAD_LETTERS, Topology
+from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Country, Urgency
 from tests.services.rabbitmq import amqp_url
 
@@ -42,6 +44,8 @@ def queue_from(origin: Country) -> QueueName:
 FROM_MEXICO = queue_from(Country.MEXICO)
 FROM_HONDURAS = queue_from(Country.HONDURAS)
 FROM_PANAMA = queue_from(Country.PANAMA)
+TO_GUATEMALA = channel_queue(ChannelName("hlsg-mx-gt"), Country.GUATEMALA)
+TO_MEXICO = channel_queue(ChannelName("hlsg-mx-gt"), Country.MEXICO)
 
 
 def outgoing(number: int, queue: QueueName = FROM_MEXICO, *, size: int = 2048) -> Outgoing:
@@ -116,9 +120,9 @@ async def local_world() -> World:
 
 @pytest.fixture
 async def rabbitmq_world(amqp_url: str, topology: Topology) -> AsyncIterator[World]:
-    """RabbitMQ, with the queues from Mexico and Honduras declared."""
+    """RabbitMQ, with the queues from Mexico and Honduras and those of a channel declared."""
     async with open_rabbitmq(amqp_url, clock=now, topology=topology) as rabbit:
-        await rabbit.declare([FROM_MEXICO, FROM_HONDURAS])
+        await rabbit.declare([FROM_MEXICO, FROM_HONDURAS, TO_GUATEMALA, TO_MEXICO])
         yield World(rabbit, FakeLedger())
 
 
@@ -128,9 +132,11 @@ async def topology(amqp_url: str) -> AsyncIterator[Topology]:
     topology = Topology(namespace=f"test-{uuid.uuid4().hex[:12]}.")
     yield topology
     async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
-        for queue in (FROM_MEXICO, FROM_HONDURAS, FROM_PANAMA, DEAD_LETTERS):
+        pairs, members = (FROM_MEXICO, FROM_HONDURAS, FROM_PANAMA), (TO_GUATEMALA, TO_MEXICO)
+        for queue in (*pairs, *members, DEAD_LETTERS):
             await channel.queue_delete(topology.queue(queue))
         await channel.exchange_delete(topology.pairs_exchange)
+        await channel.exchange_delete(topology.channels_exchange)
         await channel.exchange_delete(topology.dead_exchange)
 
 

@@ -14,10 +14,11 @@ from aio_pika.abc import AbstractChannel
 from yarl import URL
 
 from broker.errors import Code, ConfigurationError, TransportUnavailableError
-from broker.model import DeskRef, Pair, QueueName
+from broker.model import DeskRef, Pair, QueueName, channel_queue
 from broker.transport.publish import CONTENT_TYPE
 from broker.transport.rabbitmq import RabbitTransport, open_rabbitmq
-from broker.transport.topology import QUEUE_NAME, Topology
+from broker.transport.topology import CHANNEL_QUEUE, PAIR_QUEUE, Topology
+from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Country
 from tests.contract.transport.conftest import (
     FROM_HONDURAS,
@@ -25,6 +26,7 @@ from tests.contract.transport.conftest import (
     FROM_PANAMA,
     MOMENT,
     PATIENCE,
+    TO_GUATEMALA,
     World,
     now,
     numbers,
@@ -247,12 +249,44 @@ def test_queue_names_are_plain_for_every_pair() -> None:
     ]
 
     assert len(set(names)) == len(names)
-    assert all(QUEUE_NAME.fullmatch(name) for name in names)
+    assert all(PAIR_QUEUE.fullmatch(name) for name in names)
+    assert not any(CHANNEL_QUEUE.fullmatch(name) for name in names)
     assert Topology().queue(names[0]) == names[0]
 
 
-@pytest.mark.parametrize("name", ["#", "*.GT.intelligence", "MX.GT.intelligence\n", "amq.x", ""])
-async def test_declare_refuses_a_name_that_no_pair_has(rabbit: RabbitTransport, name: str) -> None:
+@pytest.mark.parametrize("channel", ["hlsg-mx-gt", "x1", "a" * 28, "mx"])
+def test_queue_names_are_plain_for_every_member(channel: str) -> None:
+    """No channel's queue is one of a pair, however it is called."""
+    names = [channel_queue(ChannelName(channel), country) for country in Country]
+
+    assert all(CHANNEL_QUEUE.fullmatch(name) for name in names)
+    assert not any(PAIR_QUEUE.fullmatch(name) for name in names)
+    assert {Topology(namespace="t.").exchange(name) for name in names} == {"t.enlace.channels"}
+    assert Topology(namespace="t.").queue(names[0]) == f"t.{names[0]}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "#",
+        "*.GT.intelligence",
+        "MX.GT.intelligence\n",
+        "amq.x",
+        "",
+        "#.GT",
+        "hlsg-mx-gt.*",
+        "hlsg-mx-gt.GT\n",
+        "hlsg-mx-gt",
+        "hlsg.mx.GT",
+        "-hlsg.GT",
+        "a.GT",
+        "enlace.channels",
+        f"{'a' * 29}.GT",
+    ],
+)
+async def test_declare_refuses_a_name_that_the_directory_does_not_make(
+    rabbit: RabbitTransport, name: str
+) -> None:
     """Names come from the directory alone; anything else is a defect of ours, found here."""
     with pytest.raises(RuntimeError):
         await rabbit.declare([QueueName(name)])
@@ -288,17 +322,18 @@ async def test_feed_dead_letters_a_message_that_no_gateway_wrote(
     """A stranger's message is put aside; ours behind it arrive."""
     for exchange, key in (
         (topology.pairs_exchange, topology.queue(FROM_MEXICO)),
+        (topology.channels_exchange, topology.queue(TO_GUATEMALA)),
         (topology.dead_exchange, "anything"),
     ):
         target = await channel.get_exchange(exchange)
         await target.publish(aio_pika.Message(b"\x00garbage", message_id=message_id), key)
     await rabbit.publish([outgoing(1)], timeout=PATIENCE)
 
-    async with rabbit.feed([FROM_MEXICO], prefetch=1) as feed:
+    async with rabbit.feed([FROM_MEXICO, TO_GUATEMALA], prefetch=1) as feed:
         arrivals = await take(feed, 1)
         await feed.dead_letter(arrivals)
 
-    # Both strangers' messages stood in front of it there, and are gone.
+    # All strangers' messages stood in front of it there, and are gone.
     assert numbers(arrivals) == [1]
     assert await next_dead_letter(rabbit) == 1
 

@@ -12,6 +12,8 @@ from tests.contract.transport.conftest import (
     FROM_MEXICO,
     MOMENT,
     PATIENCE,
+    TO_GUATEMALA,
+    TO_MEXICO,
     World,
     numbers,
     outgoing,
@@ -61,6 +63,37 @@ async def test_take_brings_only_the_queues_of_the_feed(world: World) -> None:
 
     assert (arrival.number, arrival.queue) == (2, FROM_MEXICO)
     assert list(nothing_else) == []
+
+
+async def test_publish_brings_a_channel_message_to_the_queue_of_each_member(world: World) -> None:
+    """One queue for each member, in one window with a pair's; each is read by itself."""
+    window = [outgoing(1, TO_MEXICO), outgoing(2, FROM_MEXICO), outgoing(3, TO_GUATEMALA)]
+
+    assert list(await world.post(*window)) == [1, 2, 3]
+
+    for queue, number in ((TO_GUATEMALA, 3), (TO_MEXICO, 1), (FROM_MEXICO, 2)):
+        async with world.transport.feed([queue], prefetch=5) as feed:
+            (arrival,) = await take(feed, 1)
+            assert list(await feed.take(limit=5, wait=timedelta(milliseconds=100))) == []
+            assert (arrival.number, arrival.queue) == (number, queue)
+            world.note([arrival])
+            await feed.settle([arrival])
+
+
+async def test_dead_letter_takes_one_members_copy_only(world: World) -> None:
+    """What one member cannot take is not taken from the others."""
+    await world.post(outgoing(1, TO_MEXICO), outgoing(2, TO_GUATEMALA))
+
+    async with world.transport.feed([TO_GUATEMALA], prefetch=5) as feed:
+        arrivals = await take(feed, 1)
+        world.note(arrivals)
+        await feed.dead_letter(arrivals)
+    async with asyncio.timeout(PATIENCE.total_seconds()):
+        async with aclosing(world.transport.dead_letters()) as dead_letters:
+            assert await anext(dead_letters) == 2
+
+    async with world.transport.feed([TO_MEXICO], prefetch=5) as feed:
+        assert numbers(await take(feed, 1)) == [1]
 
 
 async def test_take_brings_no_more_than_the_limit(world: World) -> None:

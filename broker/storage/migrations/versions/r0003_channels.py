@@ -26,6 +26,7 @@ def _add_columns() -> None:
     empty = sa.text("''")
     with op.batch_alter_table("messages") as messages:
         for column in (
+            sa.Column("second_signing_key", sa.String(40)),
             sa.Column("compartment", sa.String(16), nullable=False, server_default=empty),
             sa.Column("channel", sa.String(28)),
             sa.Column("handling", sa.String(2), nullable=False, server_default=empty),
@@ -39,6 +40,12 @@ def _add_columns() -> None:
             messages.add_column(column)
     with op.batch_alter_table("deliveries") as deliveries:
         deliveries.add_column(sa.Column("desk_receipt", sa.Text()))
+    _partial(
+        "ix_messages_second_signed",
+        "messages",
+        ["second_signing_key", "number"],
+        "second_signing_key IS NOT NULL",
+    )
 
 
 def _create_clocks() -> None:
@@ -46,9 +53,13 @@ def _create_clocks() -> None:
         "clocks",
         sa.Column("delivery", NUMBER, nullable=False),
         sa.Column("message", NUMBER, nullable=False),
+        sa.Column("origin_country", sa.String(2), nullable=False),
+        sa.Column("desk_country", sa.String(2), nullable=False),
+        sa.Column("compartment", sa.String(16), nullable=False),
         sa.Column("due", INSTANT, nullable=False),
         sa.Column("closed_at", INSTANT),
         sa.Column("outcome", sa.String(32)),
+        sa.Column("ground", sa.String(32)),
         sa.Column("reply", NUMBER),
         sa.Column("escalated_at", INSTANT),
         sa.PrimaryKeyConstraint("delivery", name=op.f("pk_clocks")),
@@ -57,6 +68,8 @@ def _create_clocks() -> None:
         _refers("clocks", "reply", "messages.number"),
     )
     op.create_index("ix_clocks_message", "clocks", ["message"])
+    op.create_index("ix_clocks_origin", "clocks", ["origin_country", "delivery"])
+    op.create_index("ix_clocks_desk", "clocks", ["desk_country", "compartment", "delivery"])
     _partial("ix_clocks_running", "clocks", ["due"], "closed_at IS NULL")
 
 
@@ -69,10 +82,13 @@ def _create_orders() -> None:
         sa.Column("answered_at", INSTANT),
         sa.Column("disposition", sa.String(16)),
         sa.Column("reason", sa.String(32)),
+        sa.Column("until", sa.String(10)),
         sa.Column("token", sa.Text()),
+        sa.Column("receipt", NUMBER),
         sa.PrimaryKeyConstraint("delivery", name=op.f("pk_orders")),
         _refers("orders", "delivery", "deliveries.number"),
         _refers("orders", "subject", "messages.number"),
+        _refers("orders", "receipt", "log.position"),
     )
     op.create_index("ix_orders_subject", "orders", ["subject"])
     _partial("ix_orders_open", "orders", ["delivery"], "answered_at IS NULL")

@@ -1,0 +1,92 @@
+"""May this agency take that message back, and whom must it reach? (SG-07)
+
+A recall protects people, so nothing that was closed since the message went out may keep it
+from a desk that holds it: neither pair nor channel nor policy is asked. It tells nothing new
+to anybody: only who wrote the message may name it, and only who had it hears of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from broker.errors import Code, FieldProblem, PermissionDeniedError
+from broker.model import (
+    DeskRef,
+    Envelope,
+    KnownMessage,
+    MessageId,
+    QueueName,
+    Route,
+    RoutedMessage,
+    channel_queue,
+    pair_queue,
+)
+from schemas.vocabulary import Kind
+
+TAKING_BACK: Final = frozenset({Kind.RECALL, Kind.RECTIFICATION})
+HELD_BY_DESK: Final = "SG-07"
+"""The rule that allows a recipient: the message was addressed to it."""
+OF: Final = "/body/of"
+
+
+def take_back(
+    message: Envelope, known: Mapping[MessageId, Sequence[KnownMessage]]
+) -> RoutedMessage:
+    """Route a recall or rectification to every desk of the message that it names.
+
+    Args:
+        message: Of a kind in :data:`TAKING_BACK`.
+        known: What the exchange knows of the messages named.
+
+    Raises:
+        PermissionDeniedError: ``RECALL_DENIED``. An id that is unknown and one of another
+            agency look the same: nobody learns here what others have sent.
+    """
+    subject = _own(message, known)
+    if subject is None or subject.kind in TAKING_BACK:
+        raise _denied(OF)
+    if not _has_same_address(message, subject):
+        raise _denied("/to")
+    if message.facts.replaced_by in {subject.id, message.id}:
+        raise _denied("/body/replaced_by")
+    return RoutedMessage(
+        message=message,
+        compartment=subject.compartment,
+        deliveries=tuple(
+            Route(desk=desk, queue=_queue(subject, desk), rule=HELD_BY_DESK)
+            for desk in sorted(subject.desks)
+        ),
+    )
+
+
+def _own(
+    message: Envelope, known: Mapping[MessageId, Sequence[KnownMessage]]
+) -> KnownMessage | None:
+    concerns = message.facts.concerns
+    if concerns is None:
+        raise RuntimeError("a recall is routed before its schema was checked")
+    same_id = known.get(concerns, ())
+    return next((each for each in same_id if each.sender == message.sender), None)
+
+
+def _has_same_address(message: Envelope, subject: KnownMessage) -> bool:
+    to, countries = message.to, {desk.country for desk in subject.desks}
+    if subject.channel is not None:
+        had_own_copy = message.sender.country in countries
+        return (to.channel, to.own_copy) == (subject.channel, had_own_copy)
+    return (to.channel, to.compartment, set(to.countries)) == (
+        None,
+        subject.compartment,
+        countries,
+    )
+
+
+def _queue(subject: KnownMessage, desk: DeskRef) -> QueueName:
+    # The way the message went: a desk reads it for as long as it takes part in the exchange.
+    if subject.channel is not None:
+        return channel_queue(subject.channel, desk.country)
+    return pair_queue(subject.sender.country, desk)
+
+
+def _denied(pointer: str) -> PermissionDeniedError:
+    problem = FieldProblem(pointer=pointer, code=Code.RECALL_DENIED.value)
+    return PermissionDeniedError(Code.RECALL_DENIED, problems=[problem], rule=HELD_BY_DESK)

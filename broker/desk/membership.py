@@ -1,0 +1,63 @@
+"""Was this desk meant, when the message came to its channel? Read off the signed acts.
+
+The gateway says so by handing it over; the acts of the members' own administrators prove it.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from broker.directory import Directory
+from broker.model import AgencyRef, DeskRef
+from broker.sealing.route import SealRoute
+from keys.channel import Channel
+
+UNKNOWN_STEP: Final = "channel"
+"""What a desk says when it does not know the channel; it looks again before it stops."""
+MEMBERS_STEP: Final = "channel-members"
+"""What it says when the channel is of others; it looks again before it refuses."""
+ON_ITS_WAY: Final = timedelta(minutes=1)
+"""A member may leave by one clock while a message is accepted by another. The gateway, which
+holds the ledger's lock, knows which was first; what came before is still the member's."""
+ROUNDED: Final = timedelta(milliseconds=1)
+"""A receipt tells its time to the millisecond, and a member may have joined within that one."""
+
+
+def fault_of(route: SealRoute, *, desk: DeskRef, at: datetime, directory: Directory) -> str | None:
+    """Say why a channel message is not for this desk; None: it is.
+
+    Args:
+        route: Of a message to a channel, as it lay under the seal.
+        desk: Whose inbox this is.
+        at: When the gateway accepted it, by its receipt.
+        directory: Of any later moment.
+
+    Returns:
+        A step: the channel is not known here, or its members at that time were others.
+    """
+    channel = None if route.channel is None else directory.channel(route.channel)
+    if channel is None or channel.charter(at + ROUNDED) is None:
+        return UNKNOWN_STEP
+    if desk.country is route.origin and not route.own_copy:
+        return MEMBERS_STEP
+    origin = AgencyRef(country=route.origin, agency=route.agency)
+    if (
+        channel.compartment is not desk.compartment
+        or not _took_part(channel, desk, at)
+        or not _could_write(channel, origin, at)
+    ):
+        return MEMBERS_STEP
+    return None
+
+
+def _took_part(channel: Channel, desk: DeskRef, at: datetime) -> bool:
+    return any(desk.country in channel.members(moment) for moment in _moments(at))
+
+
+def _could_write(channel: Channel, origin: AgencyRef, at: datetime) -> bool:
+    return any(
+        origin.agency in channel.members(moment).get(origin.country, ()) for moment in _moments(at)
+    )
+
+
+def _moments(at: datetime) -> tuple[datetime, datetime]:
+    return at + ROUNDED, at - ON_ITS_WAY

@@ -1,0 +1,118 @@
+"""Tell those who can do something when a request is not answered in time (SG-13).
+
+A request that came over a channel is the business of its conveners, one between two countries
+of both. Each gets a signed notice, which names the message, who asked and who was asked, and
+nothing of what it says.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+
+from broker.attempt import attempt
+from broker.directory import Directory
+from broker.key_ports import Notice
+from broker.model import DeliveryNumber
+from broker.notices import SignNotice
+from broker.ports import Clock
+from broker.request_ports import Request, RequestLedger
+from keys import strict_json
+from keys.strict_json import JsonObject
+from schemas.vocabulary import Country
+
+INTERVAL: Final = timedelta(seconds=15)
+"""How late a convener may learn of it; the shortest time to answer is eight hours."""
+PAGE: Final = 100
+FIRST: Final = DeliveryNumber(0)
+OVERDUE: Final = "request-overdue"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalations:
+    """Looks for what is overdue; any number of gateways may do so at once."""
+
+    ledger: RequestLedger
+    directory: Callable[[], Directory]
+    """The one of the moment: it knows who convenes a channel."""
+    sign: SignNotice
+    issuer: str
+    clock: Clock
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await attempt("escalation", self.look)
+            await asyncio.sleep(INTERVAL.total_seconds())
+
+    async def look(self) -> int:
+        """Escalate all that is overdue and was not yet; say how much this process did.
+
+        Raises:
+            LedgerUnavailableError: What was not done is done at the next look.
+        """
+        now, after, told = self.clock(), FIRST, 0
+        while page := await self.ledger.to_escalate(now=now, after=after, limit=PAGE):
+            for request in page:
+                # One that fails is told of in the log, and keeps no other from being escalated.
+                if await attempt("escalation", partial(self._escalate, request, now)):
+                    told += 1
+            after = page[-1].delivery
+        return told
+
+    async def _escalate(self, request: Request, now: datetime) -> None:
+        notices = [
+            self._notice(request, country, now)
+            for country in sorted(whom_to_tell(request, self.directory(), now))
+        ]
+        # A crash before this line costs nothing: nobody was told, and the next look tells. One
+        # after it neither: note and notices are one transaction.
+        if await self.ledger.escalate(request.delivery, notices, at=now):
+            log.warning("request:overdue", delivery=request.delivery, road=request.road)
+
+    def _notice(self, request: Request, country: Country, now: datetime) -> Notice:
+        payload: JsonObject = {
+            "iss": self.issuer,
+            "event": OVERDUE,
+            "country": country.value,
+            "at": _seconds(now),
+            "mid": request.message_id,
+            "org": str(request.origin),
+            "desk": str(request.desk),
+            "due": _seconds(request.due),
+        }
+        if request.channel is not None:
+            payload["channel"] = request.channel
+        subject = hashlib.sha256(f"{OVERDUE}\0{request.delivery}\0{country}".encode()).digest()
+        return Notice(
+            country=country,
+            at=now,
+            event=OVERDUE,
+            subject=subject,
+            token=self.sign(strict_json.write(payload)),
+        )
+
+
+def whom_to_tell(request: Request, directory: Directory, now: datetime) -> frozenset[Country]:
+    """Whose business is it that this request was not answered?
+
+    The conveners of its channel who are still members, whatever state the channel is in: a
+    channel that was suspended is no excuse. Where none is left, and on a pair: both sides.
+    """
+    both = frozenset({request.origin.country, request.desk.country})
+    channel = None if request.channel is None else directory.channel(request.channel)
+    charter = None if channel is None else channel.charter(now)
+    if channel is None or charter is None:
+        return both
+    return charter.conveners & channel.members(now).keys() or both
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())

@@ -1,0 +1,282 @@
+"""What does this agency say that it has sealed? The facts that the rules need, signed.
+
+Where an agency seals a message itself, the gateway sees the route and nothing of the content.
+The facts come in the ``Origin-Seal`` header, signed over the hash of the sealed content. The
+gateway goes by them, keeps of them what it keeps of any message, and puts a salted digest into
+the receipt. A desk that opens the message computes the same digest from what it reads: a lie
+shows, and its originator's signature is under it.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from broker.admission import facts_form
+from broker.admission.message_signature import ALGORITHMS, FindMessageKey
+from broker.admission.validate import MAX_AHEAD, MAX_LIFE, MAX_REVIEW
+from broker.errors import (
+    Code,
+    DocumentError,
+    FieldProblem,
+    PermissionDeniedError,
+    SignatureError,
+    UnsealError,
+)
+from broker.model import (
+    Address,
+    AgencyRef,
+    ClaimedPosting,
+    ContentHash,
+    Envelope,
+    Facts,
+    MessageId,
+    SealedPosting,
+)
+from broker.sealing import wire
+from broker.sealing.route import SealRoute
+from broker.sealing.seal import SealedMessage
+from keys import base64url, jws, strict_json
+from keys.errors import KeyFormatError
+from keys.errors import SignatureError as TokenError
+from keys.identifiers import KeyId
+from keys.key import EncryptionKey, SigningKey, VerificationKey
+from keys.strict_json import JsonObject, JsonValue
+from schemas.loader import SchemaSet
+
+ORIGIN_SEAL_TYP: Final = "enlace-origin-seal+jws"
+MEMBERS: Final = frozenset({"mid", "org", "sch", "hash", "facts", "salt", "iat"})
+MAX_CHARS: Final = 8000
+"""Of the header; fifty messages named in ``lineage`` take 5000."""
+SALT_BYTES: Final = 32
+OLDEST: Final = timedelta(hours=1)
+"""The keys that it was sealed to change: what is older must be sealed anew."""
+AHEAD: Final = timedelta(seconds=60)
+
+
+def state_facts(
+    sealed: SealedMessage, message: Envelope, key: SigningKey, *, now: datetime
+) -> SealedPosting:
+    """Vouch for a message that its own agency has sealed.
+
+    Args:
+        sealed: As :func:`broker.sealing.seal.seal` made it here.
+        message: What was sealed; its facts are stated, nothing else of it.
+        key: A message-signature key of the agency.
+        now: Good for an hour from here.
+
+    Raises:
+        RuntimeError: It was sealed elsewhere, so its salt is not known.
+    """
+    if sealed.facts_salt is None:
+        raise RuntimeError("facts are stated by whoever sealed the content")
+    payload: JsonObject = {
+        "mid": message.id,
+        "org": str(message.sender),
+        "sch": f"{message.kind}/{message.version}",
+        "hash": sealed.content_hash,
+        "facts": facts_form.to_json(message.facts),
+        "salt": base64url.encode(sealed.facts_salt),
+        "iat": int(now.timestamp()),
+    }
+    token = jws.sign_compact(strict_json.write(payload), key, typ=ORIGIN_SEAL_TYP)
+    return SealedPosting(jwe=sealed.jwe, seal=token)
+
+
+def facts_digest(facts: Facts, salt: bytes) -> str:
+    """Digest what is said of a content: 43 characters.
+
+    Salted with what only readers of the content can compute: the facts are so few that
+    without it anybody could try them all.
+    """
+    canonical = strict_json.write(facts_form.to_json(facts))
+    return base64url.encode(hashlib.sha256(salt + canonical).digest())
+
+
+def verify_origin_seal(
+    posting: SealedPosting, *, caller: AgencyRef, find_key: FindMessageKey, now: datetime
+) -> ClaimedPosting:
+    """Prove that the caller vouches for this sealed content, and read its facts.
+
+    Raises:
+        SignatureError: ``FACTS_INVALID``; ``SIGNATURE_FOREIGN``, the key is another agency's;
+            ``SIGNATURE_STALE``, over an hour old or 60 s ahead.
+        DocumentError: ``SEAL_INVALID``: the content is of another form, or another content.
+    """
+
+    def find_own(kid: KeyId) -> VerificationKey | None:
+        found = find_key(kid)
+        if found is None or found[0].algorithm not in ALGORITHMS:
+            return None
+        if found[1] != caller:
+            raise SignatureError(Code.SIGNATURE_FOREIGN)
+        return found[0]
+
+    try:
+        verified = jws.verify_compact(
+            posting.seal, typ=ORIGIN_SEAL_TYP, find_key=find_own, max_bytes=MAX_CHARS
+        )
+        members = strict_json.parse_object(verified.payload)
+        claimed = _claimed(members, posting, caller, verified.kid)
+    except (TokenError, KeyFormatError, ValueError):
+        raise SignatureError(Code.FACTS_INVALID) from None
+    _check_time(members["iat"], now)
+    if claimed.content_hash != _content_hash(posting.jwe):
+        raise _seal_invalid("")
+    return claimed
+
+
+def validate_sealed(claimed: ClaimedPosting, schemas: SchemaSet, *, now: datetime) -> Envelope:
+    """Turn a sealed posting into what can be routed, by its route and its facts.
+
+    Raises:
+        DocumentError: ``SEAL_INVALID``, an unknown kind or version, or impossible times.
+        PermissionDeniedError: The route names another sender.
+    """
+    route = _route_of(claimed.jwe)
+    sender = AgencyRef(country=route.origin, agency=route.agency)
+    if sender != claimed.sender:
+        problem = FieldProblem(pointer="/from", code="sender-foreign")
+        raise PermissionDeniedError(Code.SENDER_FOREIGN, problems=[problem])
+    if (route.message_id, f"{route.kind}/{route.version}") != (claimed.message_id, claimed.schema):
+        raise SignatureError(Code.SIGNATURE_MISMATCH)
+    if not schemas.knows(route.kind, route.version):
+        problem = FieldProblem(pointer="/version", code="version-unknown")
+        raise DocumentError(Code.VERSION_UNKNOWN, problems=[problem])
+    envelope = _envelope(route, claimed)
+    _check_times(envelope, now)
+    return envelope
+
+
+def check_sealed(claimed: ClaimedPosting, keys: Sequence[EncryptionKey]) -> SealedMessage:
+    """Hold a content that its origin sealed against the keys that it must be sealed to now.
+
+    Returns:
+        The same, with its recipients in the order of the deliveries.
+
+    Raises:
+        DocumentError: ``SEAL_INVALID``: an entry too many, too few, or for another key.
+    """
+    jwe = wire.parse(claimed.jwe)
+    entries = {entry.kid: entry for entry in jwe.recipients}
+    if entries.keys() != {key.kid for key in keys} or any(
+        entries[key.kid].algorithm is not key.algorithm for key in keys
+    ):
+        raise _seal_invalid("/recipients")
+    try:
+        for entry in entries.values():
+            wire.require_whole(entry)
+    except (UnsealError, KeyFormatError):
+        raise _seal_invalid("/recipients") from None
+    ordered = replace(jwe, recipients=tuple(entries[key.kid] for key in keys))
+    return SealedMessage(
+        jwe=wire.write(ordered),
+        content_hash=ordered.content_hash,
+        recipients=tuple(key.kid for key in keys),
+    )
+
+
+def _claimed(
+    members: JsonObject, posting: SealedPosting, caller: AgencyRef, kid: KeyId
+) -> ClaimedPosting:
+    if members.keys() != MEMBERS or members["org"] != str(caller):
+        raise KeyFormatError("the origin seal is malformed")
+    salt = base64url.decode(_text(members["salt"]))
+    if len(salt) != SALT_BYTES:
+        raise KeyFormatError("the origin seal is malformed")
+    facts = facts_form.from_json(members["facts"])
+    return ClaimedPosting(
+        jwe=posting.jwe,
+        sender=caller,
+        signed_with=kid,
+        message_id=MessageId(_text(members["mid"])),
+        content_hash=ContentHash(_text(members["hash"])),
+        schema=_text(members["sch"]),
+        facts=facts,
+        facts_digest=facts_digest(facts, salt),
+    )
+
+
+def _check_time(iat: JsonValue, now: datetime) -> None:
+    if not isinstance(iat, int) or isinstance(iat, bool):
+        raise SignatureError(Code.FACTS_INVALID)
+    if not (now - OLDEST).timestamp() <= iat <= (now + AHEAD).timestamp():
+        raise SignatureError(Code.SIGNATURE_STALE)
+
+
+def _content_hash(jwe: bytes) -> str:
+    try:
+        return wire.content_hash(jwe)
+    except UnsealError:
+        raise _seal_invalid("") from None
+
+
+def _route_of(jwe: bytes) -> SealRoute:
+    try:
+        return SealRoute.from_bytes(base64url.decode(wire.parse(jwe).aad))
+    except (UnsealError, KeyFormatError):
+        raise _seal_invalid("/aad") from None
+
+
+def _envelope(route: SealRoute, claimed: ClaimedPosting) -> Envelope:
+    return Envelope(
+        id=claimed.message_id,
+        kind=route.kind,
+        version=route.version,
+        sender=claimed.sender,
+        to=Address(
+            countries=route.countries,
+            compartment=route.compartment,
+            channel=route.channel,
+            own_copy=route.own_copy,
+        ),
+        created=_moment(route.created, "/created"),
+        created_text=route.created,
+        expires=_moment(route.expires, "/expires"),
+        expires_text=route.expires,
+        urgency=route.urgency,
+        handling=claimed.facts.handling,
+        facts=claimed.facts,
+    )
+
+
+def _check_times(envelope: Envelope, now: datetime) -> None:
+    created, facts = envelope.created, envelope.facts
+    if envelope.expires <= now:
+        raise DocumentError(Code.MESSAGE_EXPIRED, problems=_at("/expires", "message-expired"))
+    problems: list[FieldProblem] = []
+    if created > now + MAX_AHEAD:
+        problems += _at("/created", "in-the-future")
+    if not created < envelope.expires <= created + MAX_LIFE:
+        problems += _at("/expires", "outside-its-limit")
+    if not created < facts.review_by <= created + MAX_REVIEW:
+        problems += _at("/review_by", "outside-its-limit")
+    if facts.reply_by is not None and not created < facts.reply_by <= created + MAX_LIFE:
+        problems += _at("/reply_by", "outside-its-limit")
+    if problems:
+        raise DocumentError(Code.TIME_INVALID, problems=problems)
+
+
+def _moment(text: str, pointer: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise DocumentError(Code.TIME_INVALID, problems=_at(pointer, "not-a-moment")) from None
+    if moment.tzinfo is None:
+        raise DocumentError(Code.TIME_INVALID, problems=_at(pointer, "not-a-moment"))
+    return moment
+
+
+def _seal_invalid(pointer: str) -> DocumentError:
+    return DocumentError(Code.SEAL_INVALID, problems=_at(pointer, "seal-invalid"))
+
+
+def _at(pointer: str, code: str) -> list[FieldProblem]:
+    return [FieldProblem(pointer=pointer, code=code)]
+
+
+def _text(value: JsonValue) -> str:
+    if not isinstance(value, str):
+        raise KeyFormatError("the origin seal is malformed")
+    return value

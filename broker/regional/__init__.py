@@ -1,0 +1,1 @@
+"""Pure. What do the national results of one operation come to, and what is not known of it?"""

@@ -1,0 +1,178 @@
+"""Which requests wait for an answer, and what ends the wait (SG-13)?
+
+Clocks are opened with the request and closed with the reply, each in the transaction that
+records the message: a crash leaves both or neither.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Row, bindparam, select, update
+
+from broker.admission.reply_clock import answers, due_at
+from broker.key_ports import Notice
+from broker.model import Acceptance, DeliveryNumber, LogPosition
+from broker.storage.bulk import BulkInsert, Values
+from broker.storage.group_commit import Sort, one_by_one
+from broker.storage.notices import add_notice
+from broker.storage.tables import IS_RUNNING, clocks, messages
+from broker.storage.transaction import Transaction, padded
+from schemas.vocabulary import Country, Kind
+
+CLOCKS = BulkInsert(
+    clocks, "delivery", "message", "origin_country", "desk_country", "compartment", "due"
+)
+ASKED = (
+    select(clocks.c.delivery, clocks.c.message, clocks.c.origin_country, messages.c.channel)
+    .join(messages, messages.c.number == clocks.c.message)
+    .where(
+        messages.c.message_id == bindparam("message_id"),
+        clocks.c.desk_country == bindparam("country"),
+        # What came with the same group, but later, was not there to be answered.
+        clocks.c.message < bindparam("reply"),
+    )
+    .order_by(clocks.c.message)
+)
+CLOSED_AT = bindparam("ends", type_=clocks.c.closed_at.type)
+NOTE_REPLY = (
+    update(clocks)
+    # Whatever comes after the answer changes nothing about it.
+    .where(clocks.c.delivery == bindparam("asked"), IS_RUNNING)
+    .values(
+        closed_at=CLOSED_AT,
+        outcome=bindparam("said"),
+        ground=bindparam("because"),
+        reply=bindparam("by"),
+    )
+)
+END = update(clocks).where(IS_RUNNING).values(closed_at=CLOSED_AT, outcome=bindparam("ending"))
+END_DELIVERIES = END.where(clocks.c.delivery.in_(bindparam("numbers", expanding=True)))
+END_MESSAGE = END.where(clocks.c.message == bindparam("number"))
+ESCALATE = (
+    update(clocks)
+    .where(
+        clocks.c.delivery == bindparam("asked"),
+        IS_RUNNING,
+        clocks.c.escalated_at.is_(None),
+        clocks.c.due <= CLOSED_AT,
+    )
+    .values(escalated_at=CLOSED_AT)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """An overdue request, and what is told of it."""
+
+    delivery: DeliveryNumber
+    notices: Sequence[Notice]
+    at: datetime
+
+
+def clock_rows(
+    acceptance: Acceptance, number: LogPosition, deliveries: Sequence[int]
+) -> Sequence[Values]:
+    """Say which clocks a message opens: one for each recipient of a request.
+
+    Args:
+        acceptance: The message; its routes stand in the order of the deliveries.
+        number: Of the message.
+        deliveries: Their numbers.
+    """
+    due = due_at(
+        acceptance.kind,
+        acceptance.urgency,
+        accepted_at=acceptance.accepted_at,
+        reply_by=None if acceptance.facts is None else acceptance.facts.reply_by,
+    )
+    if due is None:
+        return ()
+    origin = acceptance.sender.country
+    return [
+        (delivery, number, origin.value, desk.country.value, desk.compartment.value, due)
+        for delivery, desk in zip(
+            deliveries, (route.desk for route in acceptance.routes), strict=True
+        )
+        # Its own country's copy of a channel's message asks that country nothing.
+        if desk.country is not origin
+    ]
+
+
+def note_replies(
+    transaction: Transaction, recorded: Sequence[tuple[LogPosition, Acceptance]]
+) -> None:
+    """Let the replies among new messages end the clocks that they answer, in their order."""
+    for number, acceptance in recorded:
+        if acceptance.kind is Kind.REPLY:
+            _note_reply(transaction, number, acceptance)
+
+
+def close_clocks(
+    transaction: Transaction, deliveries: Collection[int], *, outcome: str, at: datetime
+) -> None:
+    """End the clocks of these deliveries without an answer; what has ended stays as it is.
+
+    Deliveries of other kinds may be among them: they have no clock.
+    """
+    if deliveries:
+        transaction.connection.execute(
+            END_DELIVERIES, {"numbers": padded(deliveries), "ending": outcome, "ends": at}
+        )
+
+
+def close_clocks_of(transaction: Transaction, message: int, *, outcome: str, at: datetime) -> None:
+    """End all clocks of a message, as :func:`close_clocks` does."""
+    transaction.connection.execute(END_MESSAGE, {"number": message, "ending": outcome, "ends": at})
+
+
+def escalate(transaction: Transaction, wanted: Escalation) -> bool:
+    """Note it and write its notices; the ledger's lock keeps two from doing it at once."""
+    connection = transaction.connection
+    noted = connection.execute(ESCALATE, {"asked": wanted.delivery, "ends": wanted.at})
+    if noted.rowcount == 0:
+        return False
+    # A crash before the commit takes the note and the notices back: the next round tells.
+    for notice in wanted.notices:
+        add_notice(transaction, notice)
+    return True
+
+
+ESCALATE_ONE = Sort(apply=one_by_one(escalate))
+
+
+def _note_reply(transaction: Transaction, number: LogPosition, reply: Acceptance) -> None:
+    facts = reply.facts
+    if facts is None or facts.in_reply_to is None or facts.reply_outcome is None:
+        return
+    found = transaction.connection.execute(
+        ASKED,
+        {
+            "message_id": facts.in_reply_to,
+            "country": reply.sender.country.value,
+            "reply": number,
+        },
+    )
+    # An id is its agency's own, and another may have copied it. The first one is meant: the
+    # copy came after somebody knew the id, and must not take the answer for itself.
+    asked = next((row for row in found if _reaches(reply, row)), None)
+    if asked is None:
+        return
+    ends = reply.accepted_at if answers(facts.reply_outcome) else None
+    transaction.connection.execute(
+        NOTE_REPLY,
+        {
+            "asked": asked.delivery,
+            "ends": ends,
+            "said": facts.reply_outcome,
+            "because": facts.refusal_ground,
+            "by": number,
+        },
+    )
+
+
+def _reaches(reply: Acceptance, asked: Row[*tuple[object, ...]]) -> bool:
+    """Whether it goes to the country that asked, or over the channel on which it did."""
+    if reply.channel is not None and reply.channel == asked.channel:
+        return True
+    return Country(asked.origin_country) in {route.desk.country for route in reply.routes}
