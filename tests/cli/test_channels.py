@@ -206,7 +206,7 @@ def test_show_tells_of_charter_consents_and_changes(both: Both, cli: Cli) -> Non
     (shown,) = both.look("show", NAME).lines
 
     assert shown["title"] == "High-Level Security Group"
-    assert shown["agencies"] == ["GT/mp", "GT/ive", "MX/fgr"]
+    assert shown["members"] == {"GT": ["mp", "ive"], "MX": ["fgr"]}
     assert [(each["act"], each["by"]) for each in shown["changes"]] == [
         ("charter", "MX/administrator/ana"),
         ("suspend-channel", "GT/administrator/ana"),
