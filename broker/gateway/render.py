@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from broker.channel_view import channel_view
 from broker.directory import Directory
 from broker.exchange import Accepted
 from broker.model import (
@@ -127,6 +128,11 @@ def directory(known: Directory) -> dict[str, Json]:
                 "compartment": pair.desk.compartment.value,
             }
             for pair in known.open_pairs
+        ],
+        "channels": [
+            view
+            for channel in known.channels
+            if (view := channel_view(channel, known.at)) is not None
         ],
         "statements": list(record.statements),
         "recorded": [None if at is None else moment(at) for at in record.recorded],

@@ -34,6 +34,7 @@ COMMANDS_WITH_A_CLIENT = (
     "recalls",
     "requests",
     "notices",
+    "channels",
 )
 
 
