@@ -4,7 +4,7 @@ Where an agency seals a message itself, the gateway sees the route and nothing o
 The facts come in the ``Origin-Seal`` header, signed over the hash of the sealed content. The
 gateway goes by them, keeps of them what it keeps of any message, and puts a salted digest into
 the receipt. A desk that opens the message computes the same digest from what it reads: a lie
-shows, and its originator's signature is under it.
+shows, and the gateway's signature is under what was said.
 """
 
 import hashlib

@@ -17,16 +17,21 @@ import pytest_asyncio
 from broker.admission import facts_form
 from broker.admission.facts import facts_of
 from broker.desk.sign import sign_message
-from broker.errors import Code, SignatureError
+from broker.errors import Code, SignatureError, UnavailableError
 from broker.evidence.receipts import verify_receipt
 from broker.model import AgencyRef, DeliveryState, DeskRef, MessageId, RefusalReason, SealedPosting
 from broker.origin_seal import ORIGIN_SEAL_TYP, verify_origin_seal
+from broker.sandbox.kits import STATED
 from broker.sealing.content import SignedContent
 from broker.sealing.route import SealRoute
 from broker.sealing.seal import seal
 from keys import base64url, jws, strict_json
+from keys.act import ActKind
+from keys.algorithms import EncryptionAlgorithm
 from keys.charter import Sealing
-from keys.key import SigningKey
+from keys.holder import Holder
+from keys.identifiers import KeyId
+from keys.key import DecryptionKey, KeyUse, SigningKey
 from schemas.loader import SchemaSet
 from schemas.vocabulary import AgencyFunction, Compartment, Country, Kind, Urgency
 from tests.admission.credentials import token
@@ -832,3 +837,65 @@ async def test_channel_refuses_what_the_gateway_would_seal(tmp_path: Path) -> No
 
     assert [each.verdict for each in refused] == [(403, "origin-sealing-required")] * 2
     assert {each.desk.country for each in outsider} == {Country.GUATEMALA, Country.HONDURAS}
+
+
+# --- keys that change in between ------------------------------------------------------
+
+
+async def test_post_goes_by_the_keys_of_this_moment(tmp_path: Path) -> None:
+    """Sealed to what is no longer the active key is refused; what was accepted stays accepted."""
+    async with arena(tmp_path / "exchange", PLAN) as one, AsyncExitStack() as stack:
+        running = Running(world=one.world, gateway=one.gateway, stack=stack)
+        accepted, late = forge(one), forge(one)
+        first = await post(one, accepted)
+        await next_key(running)
+
+        again = await post(one, accepted)
+        refused = [await post(one, late, query) for query in ("", "?dry_run=true")]
+        unknown = await post(one, accepted.saying(hash="A" * 43))
+        anew = await post(one, forge(one))
+        kit = one.world.kits[Country.MEXICO]
+        own = one.world.holdings[FISCALIA].signature.kid
+        await running.decide(kit.alone(ActKind.SUSPEND, at=datetime.now(UTC), keys=[own]))
+        suspended = await post(one, forge(one))
+
+    assert (again.status, again.json["receipt"]) == (202, first.json["receipt"])
+    assert [each.verdict for each in refused] == [(422, "seal-invalid")] * 2
+    assert unknown.code == "seal-invalid"
+    assert anew.status == 202
+    assert suspended.code == "facts-invalid"
+
+
+async def next_key(running: Running) -> None:
+    """Guatemala's desk gets another key, decided and announced long enough ago."""
+    kit = running.world.kits[Country.GUATEMALA]
+    desk = Holder.desk(GT_DESK.country, GT_DESK.compartment)
+    key = DecryptionKey.generate(EncryptionAlgorithm.HPKE_9_KE, KeyId("GT-desk-intelligence-9"))
+    at = (kit.now - timedelta(hours=40), kit.now - timedelta(hours=40))
+    stated = kit.state(desk, KeyUse.DESK_ENCRYPTION, key.public)
+    acts = kit.decide(ActKind.ACTIVATE, keys=[key.kid], at=at)
+    async with running.directory_change() as store:
+        await store.add_statements([stated], at=kit.now - STATED)
+        await store.add_statements(acts, at=at[0])
+
+
+async def test_client_sends_the_same_bytes_when_an_answer_is_lost(running: Running) -> None:
+    """Sealed once, however often it is sent: the second answer is the first one."""
+    client = await running.client(FISCALIA)
+    sealed = await client.seal(as_bytes(message()), SchemaSet.load())
+    exchange = running.gateway.exchange
+    accept, seen = type(exchange).accept, list[object]()
+
+    async def losing(self: object, posting: object, sender: AgencyRef) -> Any:
+        answer = await accept(self, posting, sender)  # type: ignore[arg-type]
+        seen.append(posting)
+        if len(seen) == 1:
+            raise UnavailableError(Code.OVERLOADED, retry_after=timedelta(milliseconds=1))
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(exchange), "accept", losing)
+        accepted = await client.send(sealed)
+
+    assert seen == [sealed, sealed]
+    assert accepted.replayed
