@@ -15,7 +15,8 @@ from broker.model import (
 from broker.storage import receipts
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.clocks import CLOCKS, clock_rows, note_replies
-from broker.storage.tables import deliveries, messages
+from broker.storage.granting import Granting, grant_rows
+from broker.storage.tables import deliveries, grants, messages
 from broker.storage.transaction import Transaction
 
 MESSAGES = BulkInsert(
@@ -58,6 +59,7 @@ DELIVERIES = BulkInsert(
     "attempts",
     "desk_receipt",
 )
+GRANTS = BulkInsert(grants, "message", "subject", "countries", "purposes", "until")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class Rows:
     messages: list[Values] = field(default_factory=list)
     log: list[Values] = field(default_factory=list)
     deliveries: list[Values] = field(default_factory=list)
+    granting: list[Granting] = field(default_factory=list)
     clocks: list[Values] = field(default_factory=list)
     recorded: list[tuple[LogPosition, Acceptance]] = field(default_factory=list)
 
@@ -89,6 +92,8 @@ class Rows:
         number = receipt.position
         self.messages.append(_message(number, acceptance))
         self.log.append(receipts.log_row(receipt, message=number, delivery=None))
+        if acceptance.facts is not None and acceptance.facts.grant is not None:
+            self.granting.append(Granting(number=number, acceptance=acceptance))
         self.recorded.append((number, acceptance))
         drawn = [transaction.head.next_delivery() for _ in acceptance.routes]
         self.clocks.extend(clock_rows(acceptance, number, drawn))
@@ -117,6 +122,8 @@ class Rows:
         MESSAGES.execute(transaction.connection, self.messages)
         receipts.LOG.execute(transaction.connection, self.log)
         DELIVERIES.execute(transaction.connection, self.deliveries)
+        for each in self.granting:
+            GRANTS.execute(transaction.connection, grant_rows(transaction.connection, each))
         CLOCKS.execute(transaction.connection, self.clocks)
         note_replies(transaction, self.recorded)
 
