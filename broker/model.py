@@ -466,6 +466,20 @@ class DeskAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UseStatement:
+    """What a desk has signed about one reading; its purpose is a code, and not yet allowed."""
+
+    desk: DeskRef
+    message_id: MessageId
+    content_hash: ContentHash
+    reader: str
+    """A role, never a person's name."""
+    purpose: str
+    stated_at: datetime
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatedUse:
     """A role that reads a message, and for what, by its desk's signed word (SG-06)."""
 
