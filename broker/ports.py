@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
 from broker.errors import Code
@@ -34,6 +34,9 @@ from broker.model import (
     UseStatement,
 )
 from schemas.vocabulary import Country
+
+if TYPE_CHECKING:
+    from broker.key_ports import TellUnread
 
 Clock = Callable[[], datetime]
 """Tells the time, aware and in UTC; read once per request or round, then passed on."""
@@ -84,6 +87,9 @@ class MessageLedger(Protocol):
         If it raises ``LedgerUnavailableError`` the message may or may not be recorded: the
         commit can succeed and its answer be lost. Recording it again is safe, and answers
         ``replayed`` if it was. ``sign`` may be called from another thread.
+
+        In the same transaction a request opens a clock for each recipient, and a reply closes
+        the one that it answers: see ``request_ports``.
 
         A message that names a version of the directory is recorded only if that is the version
         at the moment of recording: none is sealed to a key that was not active then. What is
@@ -213,8 +219,18 @@ class DeliveryLedger(Protocol):
     async def republish(self, numbers: Collection[DeliveryNumber], *, now: datetime) -> None:
         """Return those that are not final to ``ACCEPTED``: unclaimed, unleased, for the relay."""
 
-    async def expire(self, *, now: datetime, limit: int, sign: SignReceipt) -> int:
-        """End what is past its message's ``expires``; say how many. The sender sees it."""
+    async def expire(
+        self,
+        *,
+        now: datetime,
+        limit: int,
+        sign: SignReceipt,
+        tell: "TellUnread | None" = None,
+    ) -> int:
+        """End what is past its message's ``expires``; say how many. The sender sees it.
+
+        What ``tell`` makes of them is written as notices in the same transaction.
+        """
 
     async def requeue(
         self, queue: QueueName, *, dead_letters_only: bool, now: datetime, sign: SignReceipt

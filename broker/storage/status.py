@@ -9,7 +9,6 @@ from broker.model import (
     ContentHash,
     DeliveryState,
     DeskRef,
-    Disposition,
     MessageId,
     MessageStatus,
     OrderStatus,
@@ -19,7 +18,7 @@ from broker.model import (
 )
 from broker.storage.tables import deliveries, log, messages, orders
 from broker.storage.uses import stated_uses
-from schemas.vocabulary import Compartment, Country, Kind
+from schemas.vocabulary import Compartment, Country, Disposition, KeptReason, Kind
 
 MESSAGE = (
     select(
@@ -38,6 +37,14 @@ MESSAGE = (
     )
 )
 ORDER_LOG = log.alias("order_log")
+ORDER_COLUMNS = (
+    orders.c.delivery.label("ordered"),
+    orders.c.answered_at,
+    orders.c.disposition,
+    orders.c.reason.label("because"),
+    orders.c.until,
+    orders.c.token.label("order_token"),
+)
 RECIPIENTS = (
     select(
         deliveries.c.number,
@@ -49,12 +56,7 @@ RECIPIENTS = (
         deliveries.c.reason,
         deliveries.c.desk_token,
         log.c.token,
-        orders.c.delivery.label("ordered"),
-        orders.c.answered_at,
-        orders.c.disposition,
-        orders.c.reason.label("because"),
-        orders.c.until,
-        orders.c.token.label("order_token"),
+        *ORDER_COLUMNS,
         ORDER_LOG.c.token.label("order_receipt"),
     )
     .outerjoin(log, log.c.position == deliveries.c.receipt)
@@ -99,15 +101,16 @@ def _recipient(row: Row[*tuple[object, ...]], uses: tuple[StatedUse, ...]) -> Re
         desk_evidence=row.desk_token,
         receipt=row.token,
         uses=uses,
-        order=None if row.ordered is None else _order(row),
+        order=None if row.ordered is None else read_order(row),
     )
 
 
-def _order(row: Row[*tuple[object, ...]]) -> OrderStatus:
+def read_order(row: Row[*tuple[object, ...]]) -> OrderStatus:
+    """Read an order from a row that has the ``ORDER_COLUMNS``, and ``order_receipt``."""
     return OrderStatus(
         answered_at=row.answered_at,
         disposition=None if row.disposition is None else Disposition(row.disposition),
-        because=row.because,
+        because=None if row.because is None else KeptReason(row.because),
         until=None if row.until is None else date.fromisoformat(row.until),
         desk_evidence=row.order_token,
         receipt=row.order_receipt,

@@ -8,11 +8,12 @@ from typing import Final
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from broker.errors import Code
-from broker.model import DeliveryNumber, DeliveryState, Disposition, StatedUse, UseStatement
+from broker.model import DeliveryNumber, DeliveryState, StatedUse, UseStatement
 from broker.ports import UseDenied, UseNoted
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.tables import deliveries, grants, messages, orders, uses
 from broker.storage.transaction import Transaction
+from schemas.vocabulary import Disposition
 
 MOST_READERS: Final = 100
 """Different roles and purposes of one delivery: a desk has fewer, and all are shown."""
