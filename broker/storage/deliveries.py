@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from broker.admission.use import UseStatement
 from broker.key_ports import TellUnread, tell_nobody
 from broker.model import (
     DeliveryNumber,
@@ -19,6 +18,7 @@ from broker.model import (
     Outgoing,
     QueueDepth,
     QueueName,
+    UseStatement,
 )
 from broker.ports import Answered, SignReceipt, UseDenied, UseNoted
 from broker.storage.answers import ANSWER, Answering
