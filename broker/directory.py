@@ -93,6 +93,7 @@ class Directory:
         "_clients",
         "_holders",
         "_pairs",
+        "_safeguards",
         "_trusted",
         "at",
         "record",
@@ -110,6 +111,7 @@ class Directory:
         self._clients = MappingProxyType({row.client_id: row for row in record.clients})
         self._pairs = _open_pairs(record, trusted.decisions.open_pairs(at))
         self._channels = trusted.decisions.channels()
+        self._safeguards = trusted.decisions.safeguards(at)
 
     @classmethod
     def verify(
@@ -267,9 +269,9 @@ class Directory:
         return self._channels.get(name)
 
     @property
-    def safeguards(self) -> JsonObject | None:
-        """The rules that administrators have put in force; None: none yet."""
-        return self.decisions.safeguards(self.at)
+    def safeguards(self) -> tuple[JsonObject, ...]:
+        """The rules that administrators have put in force, the oldest first; empty: none yet."""
+        return self._safeguards
 
     @property
     def channels(self) -> tuple[Channel, ...]:

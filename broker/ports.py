@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
 from broker.model import (
@@ -32,6 +32,9 @@ from broker.model import (
     Receipt,
 )
 from schemas.vocabulary import Country
+
+if TYPE_CHECKING:
+    from broker.key_ports import TellUnread
 
 Clock = Callable[[], datetime]
 """Tells the time, aware and in UTC; read once per request or round, then passed on."""
@@ -193,8 +196,18 @@ class DeliveryLedger(Protocol):
     async def republish(self, numbers: Collection[DeliveryNumber], *, now: datetime) -> None:
         """Return those that are not final to ``ACCEPTED``: unclaimed, unleased, for the relay."""
 
-    async def expire(self, *, now: datetime, limit: int, sign: SignReceipt) -> int:
-        """End what is past its message's ``expires``; say how many. The sender sees it."""
+    async def expire(
+        self,
+        *,
+        now: datetime,
+        limit: int,
+        sign: SignReceipt,
+        tell: "TellUnread | None" = None,
+    ) -> int:
+        """End what is past its message's ``expires``; say how many. The sender sees it.
+
+        What ``tell`` makes of them is written as notices in the same transaction.
+        """
 
     async def requeue(
         self, queue: QueueName, *, dead_letters_only: bool, now: datetime, sign: SignReceipt

@@ -1,10 +1,13 @@
 """Is this a message that we know, and does it say the truth about itself?"""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from broker.admission import strict_json
 from broker.admission.facts import facts_of
+from broker.admission.policy import STANDARD_POLICY
+from broker.admission.schema_rules import RETENTION, rule_of
 from broker.errors import Code, DocumentError, FieldProblem, PermissionDeniedError, SignatureError
 from broker.model import (
     Address,
@@ -23,19 +26,27 @@ MAX_LIFE: Final = timedelta(days=5 * 366)
 """INTERPOL's rules keep data five years at most before a new decision (SG-08)."""
 MAX_REVIEW: Final = timedelta(days=3 * 366)
 """Europol reviews at least every three years (SG-08)."""
+LIFE: Final = frozenset({"/expires", "/review_by"})
 MAX_AHEAD: Final = timedelta(minutes=10)
 """An agency's clock may be wrong by so much and no more."""
 MAX_PROBLEMS: Final = 50
 """Enough to mend a message in one go; more is a wrong schema, not a wrong message."""
 
 
-def validate(signed: SignedPosting, schemas: SchemaSet, *, now: datetime) -> Message:
+def validate(
+    signed: SignedPosting,
+    schemas: SchemaSet,
+    *,
+    now: datetime,
+    words: Mapping[str, int] = STANDARD_POLICY.words,
+) -> Message:
     """Turn signed bytes into a message.
 
     Args:
         signed: Bytes that the calling agency wrote.
         schemas: The published schemas.
         now: The gateway's time, aware.
+        words: Where a body of ``protection`` may hold words, by the policy in force.
 
     Raises:
         DocumentError: Not strict JSON, an unknown kind or version, every schema violation
@@ -50,8 +61,9 @@ def validate(signed: SignedPosting, schemas: SchemaSet, *, now: datetime) -> Mes
         raise DocumentError(
             Code.SCHEMA_VIOLATION,
             problems=[FieldProblem(pointer=v.pointer, code=v.keyword) for v in violations],
+            rule=rule_of(violations, kind=kind),
         )
-    message = _message(signed, document)
+    message = _message(signed, document, words)
     if message.sender != signed.sender:
         raise PermissionDeniedError(Code.SENDER_FOREIGN, problems=_at("/from", "sender-foreign"))
     _check_claims(message, signed.claims)
@@ -68,7 +80,7 @@ def _schema_of(document: dict[str, Json], schemas: SchemaSet) -> tuple[str, str]
     return kind, version
 
 
-def _message(signed: SignedPosting, document: dict[str, Json]) -> Message:
+def _message(signed: SignedPosting, document: dict[str, Json], words: Mapping[str, int]) -> Message:
     """Read what the schema has proved to be there; no member is checked a second time."""
     origin, handling = _object(document["from"]), _object(document["handling"])
     address = _address(_object(document["to"]))
@@ -87,7 +99,7 @@ def _message(signed: SignedPosting, document: dict[str, Json]) -> Message:
         expires_text=expires,
         urgency=Urgency(str(document["urgency"])),
         handling=HandlingCode(str(handling["code"])),
-        facts=facts_of(document),
+        facts=facts_of(document, words=words),
         second_signed_with=signed.second_signed_with,
     )
 
@@ -129,7 +141,10 @@ def _check_times(message: Message, document: dict[str, Json], now: datetime) -> 
         if not message.created < moment <= message.created + limit:
             problems += _at(f"/{name}", "outside-its-limit")
     if problems:
-        raise DocumentError(Code.TIME_INVALID, problems=problems)
+        is_kept_too_long = any(each.pointer in LIFE for each in problems)
+        raise DocumentError(
+            Code.TIME_INVALID, problems=problems, rule=RETENTION if is_kept_too_long else None
+        )
 
 
 def _time(text: str, pointer: str) -> datetime:

@@ -102,6 +102,7 @@ OF_CODE: Final[Mapping[Code, ExitCode]] = MappingProxyType(
         Code.PURPOSE_DENIED: ExitCode.DENIED,
         Code.CATEGORY_DENIED: ExitCode.DENIED,
         Code.NARRATIVE_DENIED: ExitCode.DENIED,
+        Code.URGENCY_DENIED: ExitCode.DENIED,
         Code.RECALL_DENIED: ExitCode.DENIED,
         Code.ORIGIN_SEALING_REQUIRED: ExitCode.DENIED,
         Code.SEAL_INVALID: ExitCode.VALIDATION,

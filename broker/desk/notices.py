@@ -15,6 +15,7 @@ from keys.key import VerificationKey
 NOTICE_TYP = "enlace-notice+jws"
 COMPROMISED: Final = "key-compromised"
 OVERDUE: Final = "request-overdue"
+UNREAD: Final = "message-expired-unread"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,17 @@ def _overdue(number: int, members: Members) -> Noticed:
     )
 
 
+def _unread(number: int, members: Members) -> Noticed:
+    return Noticed(
+        number=number,
+        event=UNREAD,
+        at=_moment(members["at"]),
+        deliveries=tuple(_delivery(each) for each in members["deliveries"]),
+    )
+
+
 READERS: Final[Mapping[str, Callable[[int, Members], Noticed]]] = MappingProxyType(
-    {COMPROMISED: _compromised, OVERDUE: _overdue}
+    {COMPROMISED: _compromised, OVERDUE: _overdue, UNREAD: _unread}
 )
 """Each event has members of its own; one that nobody knows is no notice."""
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
+from broker.key_ports import TellUnread, tell_nobody
 from broker.model import (
     DeliveryNumber,
     DeliveryState,
@@ -114,9 +115,17 @@ class StoredDeliveries:
         """See ``DeliveryLedger.republish``."""
         await self._commits.submit(REPUBLISH_NUMBERS, Marking(numbers=numbers, at=now))
 
-    async def expire(self, *, now: datetime, limit: int, sign: SignReceipt) -> int:
+    async def expire(
+        self,
+        *,
+        now: datetime,
+        limit: int,
+        sign: SignReceipt,
+        tell: TellUnread | None = None,
+    ) -> int:
         """See ``DeliveryLedger.expire``."""
-        return await self._commits.submit(EXPIRE, Round(now=now, limit=limit, sign=sign))
+        wanted = Round(now=now, limit=limit, sign=sign, tell=tell or tell_nobody)
+        return await self._commits.submit(EXPIRE, wanted)
 
     async def requeue(
         self, queue: QueueName, *, dead_letters_only: bool, now: datetime, sign: SignReceipt

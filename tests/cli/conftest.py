@@ -25,7 +25,15 @@ from tests.services.softhsm import softhsm
 
 __all__ = ["softhsm"]
 
-COMMANDS_WITH_A_CLIENT = ("send", "status", "queues", "subscribe", "requests", "notices")
+COMMANDS_WITH_A_CLIENT = (
+    "send",
+    "status",
+    "queues",
+    "subscribe",
+    "requests",
+    "notices",
+    "recalls",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

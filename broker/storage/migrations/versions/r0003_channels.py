@@ -40,6 +40,7 @@ def _add_columns() -> None:
             messages.add_column(column)
     with op.batch_alter_table("deliveries") as deliveries:
         deliveries.add_column(sa.Column("desk_receipt", sa.Text()))
+    _partial("ix_messages_expires", "messages", ["expires", "number"], "destroyed_at IS NULL")
     _partial(
         "ix_messages_second_signed",
         "messages",
