@@ -151,8 +151,12 @@ class Exchange:
         """
         now = self.clock()
         self.directory.at(now)
-        routed = await self._admit(self._authenticate(posting, sender, now), now)
-        self._recipient_keys(routed, now)
+        signed = self._authenticate(posting, sender, now)
+        routed = await self._admit(signed, now)
+        keys = self._recipient_keys(routed, now)
+        if isinstance(signed, ClaimedPosting):
+            # What its origin has sealed is whole already, and must be right.
+            check_sealed(signed, keys)
         return routed
 
     async def status(self, message_id: MessageId, sender: AgencyRef) -> MessageStatus | None:

@@ -492,6 +492,20 @@ class DeskDisposition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatedUse:
+    """A role that reads a message, and for what, by its desk's signed word (SG-06)."""
+
+    at: datetime
+    """When it was first said."""
+    reader: str
+    purpose: str
+    times: int
+    """How often it was said."""
+    token: str = field(repr=False)
+    """The desk's first signature over it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientStatus:
     """How far one recipient's copy has come, with the evidence for it."""
 
@@ -504,6 +518,8 @@ class RecipientStatus:
     """The desk's own signature over its answer."""
     receipt: str | None
     """The gateway's receipt for the final event."""
+    uses: tuple[StatedUse, ...] = ()
+    """Which purposes it was opened for."""
     order: "OrderStatus | None" = None
     """Of a recall or rectification: what the desk did with its copy of the other message."""
 

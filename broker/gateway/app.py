@@ -12,6 +12,7 @@ from broker.gateway import (
     recalls,
     reference,
     streams,
+    uses,
     wraps,
 )
 from broker.gateway.context import GATEWAY, Gateway
@@ -45,6 +46,7 @@ def public_app(gateway: Gateway) -> web.Application:
             web.post("/v1/refusals", desks.post_refusals),
             web.get("/v1/recalls", recalls.list_recalls, allow_head=False),
             web.post("/v1/dispositions", recalls.post_dispositions),
+            web.post("/v1/uses", uses.post_uses),
             web.get("/v1/requests", open_requests.list_requests, allow_head=False),
             web.get("/v1/notices", notices.list_notices, allow_head=False),
             web.get("/v1/wraps", wraps.list_wraps, allow_head=False),

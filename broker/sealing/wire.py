@@ -200,6 +200,9 @@ def parse(data: bytes) -> Jwe:
         suite = read_protected(jwe).suite
     except KeyFormatError:
         raise UnsealError from None
+    # What is hashed and authenticated is text of ASCII, whatever a cipher says of it later.
+    if not all(text.isascii() for text in (jwe.aad, jwe.iv, jwe.ciphertext, jwe.tag)):
+        raise UnsealError
     # A recipient of another suite is a downgrade: all of a message or none.
     if len({entry.kid for entry in entries}) != len(entries) or any(
         SUITE_OF[entry.algorithm] is not suite for entry in entries

@@ -29,10 +29,12 @@ COMMANDS_WITH_A_CLIENT = (
     "send",
     "status",
     "queues",
+    "read",
     "subscribe",
+    "recalls",
     "requests",
     "notices",
-    "recalls",
+    "channels",
 )
 
 
