@@ -17,8 +17,7 @@ import structlog
 
 from broker.attempt import attempt
 from broker.directory import Directory
-from broker.key_ports import Notice
-from broker.model import DeliveryNumber
+from broker.model import DeliveryNumber, Notice
 from broker.notices import SignNotice
 from broker.ports import Clock
 from broker.request_ports import Request, RequestLedger

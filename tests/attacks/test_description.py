@@ -304,6 +304,12 @@ CASES: dict[str, tuple[Ask, int, str, str]] = {
         422, "POST", "/v1/acknowledgements",
     ),
     "refusals": (refused, 200, "POST", "/v1/refusals"),
+    "recalls": (call(FISCALIA, "GET", "/v1/recalls?state=all"), 200, "GET", "/v1/recalls"),
+    "a desk's recalls": (call(GT_DESK, "GET", "/v1/recalls"), 200, "GET", "/v1/recalls"),
+    "dispositions that are none": (
+        lambda one: one.attacker(GT_DESK).post_json("/v1/dispositions", {"dispositions": ["a.b.c"]}),
+        200, "POST", "/v1/dispositions",
+    ),
     "what waits by a key": (waiting_by_a_key, 200, "GET", "/v1/wraps"),
     "a key of no form": (
         call(GT_DESK, "GET", "/v1/wraps?key=x"), 400, "GET", "/v1/wraps",
