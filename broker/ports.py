@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
+from broker.admission.use import UseStatement
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
+from broker.errors import Code
 from broker.model import (
     Acceptance,
     AgencyRef,
@@ -93,6 +95,9 @@ class MessageLedger(Protocol):
         commit can succeed and its answer be lost. Recording it again is safe, and answers
         ``replayed`` if it was. ``sign`` may be called from another thread.
 
+        In the same transaction a request opens a clock for each recipient, and a reply closes
+        the one that it answers: see ``request_ports``.
+
         A message that names a version of the directory is recorded only if that is the version
         at the moment of recording: none is sealed to a key that was not active then. What is
         known already is answered first, whatever the version.
@@ -121,6 +126,20 @@ class Answered:
     """Its state after the call. Differs from what was asked if it was already final."""
     receipt: Receipt | None
     """The receipt of the answer that settled it, the first one if asked again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseNoted:
+    """The statement of use is in the ledger, since that moment."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseDenied:
+    """Not noted: the desk does not hold it, or may not read it for that."""
+
+    code: Code
 
 
 class DeliveryLedger(Protocol):
@@ -190,6 +209,13 @@ class DeliveryLedger(Protocol):
 
         Found by desk, message id and content hash. A dead-lettered delivery can still be
         acknowledged (the desk had it after all); an expired one too, for the same reason.
+        """
+
+    async def note_use(self, statement: UseStatement, *, now: datetime) -> UseNoted | UseDenied:
+        """Note who reads a delivery and for what, for good; repeated, answer as at first.
+
+        Only of what was handed to this desk, and neither returned nor taken back; only for the
+        message's own purpose, or one that its originator has granted to the desk's country.
         """
 
     async def dead_letter(

@@ -49,7 +49,7 @@ def read_notice(number: int, token: str, *, keys: Mapping[KeyId, VerificationKey
         verified = jws.verify_compact(token, typ=NOTICE_TYP, find_key=keys.get, max_bytes=64 * 1024)
         members: Members = strict_json.parse_object(verified.payload)
         return READERS[members["event"]](number, members)
-    except (KeysError, KeyError, TypeError, ValueError, OverflowError):
+    except (KeysError, KeyError, TypeError, ValueError, OverflowError, OSError):
         raise EvidenceError(Code.EVIDENCE_INVALID) from None
 
 

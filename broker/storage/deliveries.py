@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
+from broker.admission.use import UseStatement
 from broker.model import (
     DeliveryNumber,
     DeliveryState,
@@ -18,7 +19,7 @@ from broker.model import (
     QueueDepth,
     QueueName,
 )
-from broker.ports import Answered, SignReceipt, TellUnread, tell_nobody
+from broker.ports import Answered, SignReceipt, TellUnread, UseDenied, UseNoted, tell_nobody
 from broker.storage.answers import ANSWER, Answering
 from broker.storage.database import Database
 from broker.storage.endings import (
@@ -41,6 +42,7 @@ from broker.storage.publishing import (
     count_unpublished,
 )
 from broker.storage.queues import count_depths, list_waiting, read_states
+from broker.storage.uses import NOTE_USE, Stating
 
 
 class StoredDeliveries:
@@ -103,6 +105,10 @@ class StoredDeliveries:
     async def answer(self, answer: DeskAnswer, *, now: datetime, sign: SignReceipt) -> Answered:
         """See ``DeliveryLedger.answer``."""
         return await self._commits.submit(ANSWER, Answering(answer=answer, now=now, sign=sign))
+
+    async def note_use(self, statement: UseStatement, *, now: datetime) -> UseNoted | UseDenied:
+        """See ``DeliveryLedger.note_use``."""
+        return await self._commits.submit(NOTE_USE, Stating(statement=statement, now=now))
 
     async def dead_letter(
         self, numbers: Collection[DeliveryNumber], *, now: datetime, sign: SignReceipt

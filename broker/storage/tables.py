@@ -263,7 +263,9 @@ clocks = Table(
 """Requests that wait for an answer (SG-13)."""
 
 IS_RUNNING = clocks.c.closed_at.is_(None)
-_partial("ix_clocks_running", clocks.c.due, where=IS_RUNNING)
+_partial("ix_clocks_running", clocks.c.delivery, where=IS_RUNNING)
+IS_UNTOLD = IS_RUNNING & clocks.c.escalated_at.is_(None)
+_partial("ix_clocks_untold", clocks.c.due, clocks.c.delivery, where=IS_UNTOLD)
 
 orders = Table(
     "orders",

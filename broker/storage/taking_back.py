@@ -23,7 +23,7 @@ from broker.model import (
 from broker.ports import SignReceipt
 from broker.request_ports import RECALLED
 from broker.storage.bulk import BulkInsert, Values
-from broker.storage.clocks import close_clocks_of
+from broker.storage.clocks import close_clocks
 from broker.storage.settling import EVENT_COLUMNS, Settlement, draw_receipt, settle
 from broker.storage.tables import deliveries, messages, orders
 from broker.storage.transaction import Transaction
@@ -95,9 +95,9 @@ def take_back(transaction: Transaction, wanted: TakingBack) -> None:
     settlements = [_recalled(transaction, row, wanted) for row in (*ending, *spared)]
     settle(transaction, settlements)
     if wanted.kind is Kind.RECALL:
-        # Nobody owes an answer to what was taken back.
-        for message in {copy.message for copy in copies.values()}:
-            close_clocks_of(transaction, message, outcome=RECALLED, at=wanted.at)
+        # Also where it was read: nobody owes an answer to what was never to be asked.
+        numbers = [copy.number for copy in copies.values()]
+        close_clocks(transaction, numbers, outcome=RECALLED, at=wanted.at)
     receipts = {one.row.number: one.receipt.position for one in settlements}
     ORDERS.execute(
         transaction.connection,

@@ -71,7 +71,9 @@ def _create_clocks() -> None:
     op.create_index("ix_clocks_message", "clocks", ["message"])
     op.create_index("ix_clocks_origin", "clocks", ["origin_country", "delivery"])
     op.create_index("ix_clocks_desk", "clocks", ["desk_country", "compartment", "delivery"])
-    _partial("ix_clocks_running", "clocks", ["due"], "closed_at IS NULL")
+    _partial("ix_clocks_running", "clocks", ["delivery"], "closed_at IS NULL")
+    untold = "closed_at IS NULL AND escalated_at IS NULL"
+    _partial("ix_clocks_untold", "clocks", ["due", "delivery"], untold)
 
 
 def _create_orders() -> None:
