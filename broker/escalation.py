@@ -16,7 +16,7 @@ import structlog
 
 from broker.attempt import attempt
 from broker.directory import Directory
-from broker.key_ports import Notice
+from broker.model import Notice
 from broker.notices import SignNotice
 from broker.ports import Clock
 from broker.request_ports import Request, RequestLedger

@@ -11,8 +11,7 @@ from datetime import datetime
 from sqlalchemy import Row, bindparam, select, update
 
 from broker.admission.reply_clock import answers, due_at
-from broker.key_ports import Notice
-from broker.model import Acceptance, DeliveryNumber, LogPosition
+from broker.model import Acceptance, DeliveryNumber, LogPosition, Notice
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.notices import add_notice

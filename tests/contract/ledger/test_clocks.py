@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Connection, select
 
 from broker.errors import LedgerUnavailableError
-from broker.key_ports import Notice
 from broker.model import (
     Acceptance,
     AgencyRef,
@@ -18,6 +17,7 @@ from broker.model import (
     DeskRef,
     Facts,
     MessageId,
+    Notice,
     RefusalReason,
     Route,
     channel_queue,
