@@ -20,7 +20,7 @@ KEYS: Final = (
     *("kid", "holder", "use", "state", "since", "age_days", "expires"),
     *("in_flight", "last_use", "behind"),
 )
-OUTAGES: Final = ("at", "until", "holder", "use", "why", "kid", "pairs")
+OUTAGES: Final = ("at", "until", "holder", "use", "why", "kid", "pairs", "channels")
 DUE: Final = ("kid", "holder", "use", "step", "expires", "days_before")
 
 
