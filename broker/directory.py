@@ -94,6 +94,7 @@ class Directory:
         "_clients",
         "_holders",
         "_pairs",
+        "_safeguards",
         "_trusted",
         "at",
         "record",
@@ -111,6 +112,7 @@ class Directory:
         self._clients = MappingProxyType({row.client_id: row for row in record.clients})
         self._pairs = _open_pairs(record, trusted.decisions.open_pairs(at))
         self._channels = trusted.decisions.channels()
+        self._safeguards = trusted.decisions.safeguards(at)
 
     @classmethod
     def verify(
@@ -268,9 +270,9 @@ class Directory:
         return self._channels.get(name)
 
     @property
-    def safeguards(self) -> JsonObject | None:
-        """The rules that administrators have put in force; None: none yet."""
-        return self.decisions.safeguards(self.at)
+    def safeguards(self) -> tuple[JsonObject, ...]:
+        """The rules that administrators have put in force, the oldest first; empty: none yet."""
+        return self._safeguards
 
     @property
     def channels(self) -> tuple[Channel, ...]:

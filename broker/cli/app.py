@@ -23,6 +23,8 @@ from broker.cli import (
     operation,
     profile,
     queues,
+    read,
+    recalls,
     requests,
     schemas,
     send,
@@ -48,10 +50,12 @@ def make() -> typer.Typer:
     root.command("sign", cls=HelpCommand)(sign.sign)
     root.command("status", cls=HelpCommand)(status.status)
     root.command("queues", cls=HelpCommand)(queues.queues)
+    root.command("read", cls=HelpCommand)(read.read)
     root.command("channels", cls=HelpCommand)(own_channels.channels)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
     root.command("requests", cls=HelpCommand)(requests.requests)
     root.command("notices", cls=HelpCommand)(notices.notices)
+    root.add_typer(recalls.make(), name="recalls")
     root.command("validate", cls=HelpCommand)(validate.validate)
     root.add_typer(_group_of({"list": schemas.list_schemas, "show": schemas.show}), name="schemas")
     root.add_typer(
