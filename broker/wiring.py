@@ -211,6 +211,7 @@ def _key_watch(settings: Settings, gateway: Gateway, keys: GatewayKeys, ledger: 
         notices=Notices(ledger=ledger.keys, sign=keys.sign_notice, issuer=settings.base_url),
         clock=utc_now,
         show=gateway.metrics.show_keys,
+        show_reviews=gateway.metrics.show_reviews,
     )
 
 
