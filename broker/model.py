@@ -14,7 +14,15 @@ from typing import NewType, TypeAlias
 from keys.charter import ChannelName
 from keys.identifiers import KeyId
 from keys.strict_json import JsonValue
-from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
+from schemas.vocabulary import (
+    Compartment,
+    Country,
+    Disposition,
+    HandlingCode,
+    KeptReason,
+    Kind,
+    Urgency,
+)
 
 Json: TypeAlias = JsonValue
 """What strict JSON can hold."""
@@ -235,6 +243,10 @@ class Facts:
     """Whether a child could be found by a field (SG-04)."""
     needs_second_officer: bool = False
     """Whether a migrant is said to have acted as guide or driver (SG-03)."""
+    criminalises: bool = False
+    """Whether being smuggled is made a suspicion, or acting as guide one without a basis."""
+    addressed_to: AgencyRef | None = None
+    """Of a referral: the agency whose service is asked for (SG-02)."""
     has_narrative: bool = False
     """Whether a protection body tells what happened in words (SG-10)."""
 
@@ -327,15 +339,6 @@ class EventKind(StrEnum):
     """The exchange destroyed the sealed content; its hash stays."""
 
 
-class Disposition(StrEnum):
-    """What a desk did with a message that was recalled or rectified (SG-07)."""
-
-    DESTROYED = "destroyed"
-    CORRECTED = "corrected"
-    KEPT = "kept"
-    """It says why; later it may still destroy or correct."""
-
-
 class RefusalReason(StrEnum):
     """Why a desk returns a message; the code list ``refusal-reasons`` has the labels."""
 
@@ -365,7 +368,7 @@ class Event:
     facts_digest: str | None = None
     """Of ``ACCEPTED``, sealed by its origin: what the facts were said to be."""
     reason: RefusalReason | None = None
-    disposition: "Disposition | None" = None
+    disposition: Disposition | None = None
     """Of ``DISPOSED``."""
 
 
@@ -466,6 +469,43 @@ class DeskAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeskDisposition:
+    """A desk's signed word on a recall or rectification, verified by ``admission.dispose``."""
+
+    desk: DeskRef
+    recall: MessageId
+    origin: AgencyRef
+    """Who recalls: several agencies may use one id."""
+    content_hash: ContentHash
+    """Of the recall."""
+    subject: MessageId
+    """The message that is recalled or rectified."""
+    disposition: Disposition
+    because: KeptReason | None
+    """Of what is kept: why."""
+    until: date | None
+    """Of what is kept: until when, if the desk knows."""
+    answered_at: datetime
+    """When the desk says it signed."""
+    token: str = field(repr=False)
+    """The desk's compact JWS, kept as evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedUse:
+    """A role that reads a message, and for what, by its desk's signed word (SG-06)."""
+
+    at: datetime
+    """When it was first said."""
+    reader: str
+    purpose: str
+    times: int
+    """How often it was said."""
+    token: str = field(repr=False)
+    """The desk's first signature over it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientStatus:
     """How far one recipient's copy has come, with the evidence for it."""
 
@@ -478,6 +518,8 @@ class RecipientStatus:
     """The desk's own signature over its answer."""
     receipt: str | None
     """The gateway's receipt for the final event."""
+    uses: tuple[StatedUse, ...] = ()
+    """Which purposes it was opened for."""
     order: "OrderStatus | None" = None
     """Of a recall or rectification: what the desk did with its copy of the other message."""
 
@@ -489,8 +531,7 @@ class OrderStatus:
     answered_at: datetime | None
     """None: open."""
     disposition: Disposition | None
-    because: str | None
-    """A code of ``kept_reason``."""
+    because: KeptReason | None
     until: date | None
     """Until when the desk means to keep it."""
     desk_evidence: str | None

@@ -1,10 +1,13 @@
 """Is this a message that we know, and does it say the truth about itself?"""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from broker.admission import strict_json
 from broker.admission.facts import facts_of
+from broker.admission.policy import STANDARD_POLICY
+from broker.admission.schema_rules import RETENTION, rule_of
 from broker.errors import Code, DocumentError, FieldProblem, PermissionDeniedError, SignatureError
 from broker.model import (
     Address,
@@ -25,19 +28,27 @@ MAX_LIFE: Final = timedelta(days=5 * 366)
 """INTERPOL's rules keep data five years at most before a new decision (SG-08)."""
 MAX_REVIEW: Final = timedelta(days=3 * 366)
 """Europol reviews at least every three years (SG-08)."""
+LIFE: Final = frozenset({"/expires", "/review_by"})
 MAX_AHEAD: Final = timedelta(minutes=10)
 """An agency's clock may be wrong by so much and no more."""
 MAX_PROBLEMS: Final = 50
 """Enough to mend a message in one go; more is a wrong schema, not a wrong message."""
 
 
-def validate(signed: SignedPosting, schemas: SchemaSet, *, now: datetime) -> Message:
+def validate(
+    signed: SignedPosting,
+    schemas: SchemaSet,
+    *,
+    now: datetime,
+    words: Mapping[str, int] = STANDARD_POLICY.words,
+) -> Message:
     """Turn signed bytes into a message.
 
     Args:
         signed: Bytes that the calling agency wrote.
         schemas: The published schemas.
         now: The gateway's time, aware.
+        words: Where a body of ``protection`` may hold words, by the policy in force.
 
     Raises:
         DocumentError: Not strict JSON, an unknown kind or version, every schema violation
@@ -52,8 +63,9 @@ def validate(signed: SignedPosting, schemas: SchemaSet, *, now: datetime) -> Mes
         raise DocumentError(
             Code.SCHEMA_VIOLATION,
             problems=[FieldProblem(pointer=v.pointer, code=v.keyword) for v in violations],
+            rule=rule_of(violations, kind=kind),
         )
-    message = _message(signed, document)
+    message = _message(signed, document, words)
     if message.sender != signed.sender:
         raise PermissionDeniedError(Code.SENDER_FOREIGN, problems=_at("/from", "sender-foreign"))
     _check_claims(message, signed.claims)
@@ -71,7 +83,7 @@ def _schema_of(document: dict[str, Json], schemas: SchemaSet) -> tuple[str, str]
     return kind, version
 
 
-def _message(signed: SignedPosting, document: dict[str, Json]) -> Message:
+def _message(signed: SignedPosting, document: dict[str, Json], words: Mapping[str, int]) -> Message:
     """Read what the schema has proved to be there; no member is checked a second time."""
     origin, handling = _object(document["from"]), _object(document["handling"])
     address = _address(_object(document["to"]))
@@ -90,7 +102,7 @@ def _message(signed: SignedPosting, document: dict[str, Json]) -> Message:
         expires_text=expires,
         urgency=Urgency(str(document["urgency"])),
         handling=HandlingCode(str(handling["code"])),
-        facts=_facts(document),
+        facts=_facts(document, words),
         second_signed_with=signed.second_signed_with,
     )
 
@@ -138,7 +150,10 @@ def check_times(
         if moment is not None and not created < moment <= _end_of(created, limit):
             problems += _at(f"/{name}", "outside-its-limit")
     if problems:
-        raise DocumentError(Code.TIME_INVALID, problems=problems)
+        is_kept_too_long = any(each.pointer in LIFE for each in problems)
+        raise DocumentError(
+            Code.TIME_INVALID, problems=problems, rule=RETENTION if is_kept_too_long else None
+        )
 
 
 def _end_of(created: datetime, limit: timedelta) -> datetime:
@@ -149,12 +164,12 @@ def _end_of(created: datetime, limit: timedelta) -> datetime:
         return created
 
 
-def _facts(document: dict[str, Json]) -> Facts:
+def _facts(document: dict[str, Json], words: Mapping[str, int]) -> Facts:
     for name in ("review_by", "reply_by"):
         if name in document:
             _time(str(document[name]), f"/{name}")
     try:
-        return facts_of(document)
+        return facts_of(document, words=words)
     except ValueError:
         # The one other time among the facts: a day of the year 0 is one by its format.
         raise DocumentError(

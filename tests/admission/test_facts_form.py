@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from broker.admission import facts_form
-from broker.model import Evaluation, Facts, Grant, MessageId
+from broker.model import AgencyRef, Evaluation, Facts, Grant, MessageId
 from keys.errors import KeyFormatError
 from keys.strict_json import JsonValue
 from schemas.vocabulary import Country, HandlingCode
@@ -36,6 +36,8 @@ FULL = Facts(
     has_marked=True,
     has_children=True,
     exposes_child=True,
+    criminalises=True,
+    addressed_to=AgencyRef(country=Country.MEXICO, agency="dif"),
     needs_second_officer=True,
     has_narrative=True,
 )
