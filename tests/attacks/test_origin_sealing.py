@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from broker.admission import facts_form
 from broker.admission.facts import facts_of
+from broker.desk.problem import ProblemError
 from broker.desk.sign import sign_message
 from broker.errors import Code, SignatureError, UnavailableError
 from broker.evidence.receipts import verify_receipt
@@ -56,6 +57,7 @@ from tests.flow.conftest import (
     message,
     new_id,
 )
+from tests.flow.test_recall import recall
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -836,10 +838,45 @@ async def test_channel_refuses_what_the_gateway_would_seal(tmp_path: Path) -> No
             )
             for query in ("", "?dry_run=true")
         ]
-        outsider = await client.dry_run(await client.seal(signed, SchemaSet.load()))
+        sealed = await client.seal(signed, SchemaSet.load())
+        members = await client.dry_run(sealed)
+        sent = await client.send(sealed)
+        undo = client.sign(as_bytes(recall(sent.id, to=to_channel(TRIO))))
+        refused.append(
+            await attacker.call(
+                "POST",
+                "/v1/messages",
+                headers=[JSON, ("Message-Signature", undo.signature)],
+                body=undo.body,
+            )
+        )
+        undone = await client.send(await client.seal(undo, SchemaSet.load()))
 
-    assert [each.verdict for each in refused] == [(403, "origin-sealing-required")] * 2
-    assert {each.desk.country for each in outsider} == {Country.GUATEMALA, Country.HONDURAS}
+    assert [each.verdict for each in refused] == [(403, "origin-sealing-required")] * 3
+    assert {each.desk.country for each in members} == {Country.GUATEMALA, Country.HONDURAS}
+    assert {each.desk for each in undone.recipients} == {each.desk for each in members}
+
+
+async def test_recall_is_sealed_for_whoever_has_the_message(running: Running) -> None:
+    """Also when the road was closed since; and for nobody else's message."""
+    client = await running.client(FISCALIA)
+    sent = await client.send(as_bytes(message(to=MANY)))
+    other = await client.send(as_bytes(message()))
+    await running.close(running.pair(HN_DESK))
+
+    undone = await client.send(
+        await client.seal(as_bytes(recall(sent.id, to=MANY)), SchemaSet.load())
+    )
+
+    assert {each.desk for each in undone.recipients} == {GT_DESK, HN_DESK}
+    with pytest.raises(ProblemError, match="not-found"):
+        await client.seal(as_bytes(recall(new_id(), to=MANY)), SchemaSet.load())
+    lie = await client.seal(as_bytes(recall(other.id)), SchemaSet.load())
+    said = strict_json.parse_object(jws.unverified_payload(lie.seal))
+    said["facts"] = {**said["facts"], "concerns": sent.id}  # type: ignore[dict-item]
+    spoilt = jws.sign_compact(strict_json.write(said), client.keys.signature, typ=ORIGIN_SEAL_TYP)
+    with pytest.raises(ProblemError, match="recall-denied"):
+        await client.send(replace(lie, seal=spoilt))
 
 
 # --- keys that change in between ------------------------------------------------------
