@@ -14,7 +14,15 @@ from typing import NewType, TypeAlias
 from keys.charter import ChannelName
 from keys.identifiers import KeyId
 from keys.strict_json import JsonValue
-from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
+from schemas.vocabulary import (
+    Compartment,
+    Country,
+    Disposition,
+    HandlingCode,
+    KeptReason,
+    Kind,
+    Urgency,
+)
 
 Json: TypeAlias = JsonValue
 """What strict JSON can hold."""
@@ -327,15 +335,6 @@ class EventKind(StrEnum):
     """The exchange destroyed the sealed content; its hash stays."""
 
 
-class Disposition(StrEnum):
-    """What a desk did with a message that was recalled or rectified (SG-07)."""
-
-    DESTROYED = "destroyed"
-    CORRECTED = "corrected"
-    KEPT = "kept"
-    """It says why; later it may still destroy or correct."""
-
-
 class RefusalReason(StrEnum):
     """Why a desk returns a message; the code list ``refusal-reasons`` has the labels."""
 
@@ -365,7 +364,7 @@ class Event:
     facts_digest: str | None = None
     """Of ``ACCEPTED``, sealed by its origin: what the facts were said to be."""
     reason: RefusalReason | None = None
-    disposition: "Disposition | None" = None
+    disposition: Disposition | None = None
     """Of ``DISPOSED``."""
 
 
@@ -466,6 +465,29 @@ class DeskAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeskDisposition:
+    """A desk's signed word on a recall or rectification, verified by ``admission.dispose``."""
+
+    desk: DeskRef
+    recall: MessageId
+    origin: AgencyRef
+    """Who recalls: several agencies may use one id."""
+    content_hash: ContentHash
+    """Of the recall."""
+    subject: MessageId
+    """The message that is recalled or rectified."""
+    disposition: Disposition
+    because: KeptReason | None
+    """Of what is kept: why."""
+    until: date | None
+    """Of what is kept: until when, if the desk knows."""
+    answered_at: datetime
+    """When the desk says it signed."""
+    token: str = field(repr=False)
+    """The desk's compact JWS, kept as evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientStatus:
     """How far one recipient's copy has come, with the evidence for it."""
 
@@ -489,8 +511,7 @@ class OrderStatus:
     answered_at: datetime | None
     """None: open."""
     disposition: Disposition | None
-    because: str | None
-    """A code of ``kept_reason``."""
+    because: KeptReason | None
     until: date | None
     """Until when the desk means to keep it."""
     desk_evidence: str | None

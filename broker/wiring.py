@@ -109,6 +109,7 @@ def build_gateway(
         deliveries=ledger.deliveries,
         key_ledger=ledger.keys,
         requests=ledger.requests,
+        recalls=ledger.recalls,
         directory=watch,
         access=_access(settings, keys, ledger, watch, limits),
         relay=Relay(ledger=ledger.deliveries, transport=transport, clock=utc_now),

@@ -17,7 +17,7 @@ import aiohttp
 import structlog
 
 from broker.admission.acknowledge import MESSAGE_ID
-from broker.desk import sign, wire
+from broker.desk import recalls, sign, wire
 from broker.desk.asked import AskedRequest, read_asked
 from broker.desk.failures import AnswerError
 from broker.desk.held_keys import HeldKeys
@@ -55,6 +55,7 @@ from broker.model import (
     RefusalReason,
     SealedPosting,
 )
+from broker.recall_ports import Order
 from broker.request_ports import RequestState
 from broker.sealing.wire import content_hash
 from keys.identifiers import KeyId
@@ -422,7 +423,53 @@ class EnlaceClient:
                 receipts.check_moved(ref, result, desk=self.profile.desk, new=new)
         return results
 
+    async def dispose(
+        self, answers: Sequence[recalls.Answer]
+    ) -> tuple[recalls.Answered | NotSettled, ...]:
+        """Sign what became of messages that were recalled or rectified: 0 to 100, in order.
+
+        What is said to be destroyed or corrected must be so when this is called.
+
+        Raises:
+            EvidenceError, NotReadyError, ProblemError, UnreachableError, AnswerError: As
+                :meth:`acknowledge`.
+        """
+        if not answers:
+            return ()
+        await self._wallet.refresh()
+        now, key = self.timing.clock(), self.keys.signature
+        tokens = [recalls.sign_disposition(each, key, now=now) for each in answers]
+        body = sign.message_bytes({"dispositions": list(tokens)})
+        answer = await self._request(
+            Request(method="POST", path="/v1/dispositions", headers=JSON_TYPE, body=body)
+        )
+        results = recalls.read_answered(answer.body, expected=len(answers))
+        for each, result in zip(answers, results, strict=True):
+            if isinstance(result, recalls.Answered):
+                receipts = await self.receipts(result.receipt)
+                receipts.require_known(result.receipt)
+                recalls.check_answered(receipts, each, result)
+        return results
+
     # --- both -----------------------------------------------------------------------------
+
+    async def orders(self, *, only_open: bool = True) -> tuple[Order, ...]:
+        """What has this agency taken back, or must this desk answer? Oldest first.
+
+        Raises:
+            ProblemError, UnreachableError, AnswerError: As :meth:`send`.
+        """
+        found: list[Order] = []
+        while True:
+            after = found[-1].number if found else 0
+            query = (("state", "open" if only_open else "all"), ("after", str(after)))
+            answer = await self._request(Request(method="GET", path="/v1/recalls", query=query))
+            page = recalls.read_orders(answer.body)
+            if not page:
+                return tuple(found)
+            if page[0].number <= after:
+                raise AnswerError("the gateway lists again what was listed")
+            found += page
 
     async def directory(self) -> Directory:
         """Who takes part, with the keys that the pinned roots vouch for.

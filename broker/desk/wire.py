@@ -7,7 +7,7 @@ a desk in another country is not updated on the same day.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from broker.desk.failures import AnswerError
@@ -20,13 +20,22 @@ from broker.model import (
     HandOverNumber,
     MessageId,
     MessageStatus,
+    OrderStatus,
     Pair,
     QueueDepth,
     QueueName,
     RecipientStatus,
     RefusalReason,
 )
-from schemas.vocabulary import AgencyFunction, Compartment, Country, Kind, Urgency
+from schemas.vocabulary import (
+    AgencyFunction,
+    Compartment,
+    Country,
+    Disposition,
+    KeptReason,
+    Kind,
+    Urgency,
+)
 
 T = TypeVar("T")
 
@@ -227,6 +236,21 @@ def _recipient_status(members: Mapping[str, Any]) -> RecipientStatus:
         reason=None if reason is None else RefusalReason(reason),
         desk_evidence=_optional(members.get("desk_evidence")),
         receipt=_optional(members.get("receipt")),
+        order=None if members.get("order") is None else read_order_status(members["order"]),
+    )
+
+
+def read_order_status(members: Mapping[str, Any]) -> OrderStatus:
+    """Read what a desk did about a recall; the caller says what a wrong form means."""
+    done, why, until = members["disposition"], members["because"], members["until"]
+    answered_at = members["answered_at"]
+    return OrderStatus(
+        answered_at=None if answered_at is None else _moment(answered_at),
+        disposition=None if done is None else Disposition(done),
+        because=None if why is None else KeptReason(why),
+        until=None if until is None else date.fromisoformat(until),
+        desk_evidence=_optional(members["desk_evidence"]),
+        receipt=_optional(members["receipt"]),
     )
 
 

@@ -4,7 +4,16 @@ from typing import Final
 
 from aiohttp import web
 
-from broker.gateway import desks, messages, notices, open_requests, reference, streams, wraps
+from broker.gateway import (
+    desks,
+    messages,
+    notices,
+    open_requests,
+    recalls,
+    reference,
+    streams,
+    wraps,
+)
 from broker.gateway.context import GATEWAY, Gateway
 from broker.gateway.middleware import add_headers, around
 from broker.gateway.oauth import oauth_routes
@@ -33,6 +42,8 @@ def public_app(gateway: Gateway) -> web.Application:
             web.post("/v1/acknowledgements", desks.post_acknowledgements),
             web.post("/v1/refusals", desks.post_refusals),
             web.get("/v1/requests", open_requests.list_requests, allow_head=False),
+            web.get("/v1/recalls", recalls.list_recalls, allow_head=False),
+            web.post("/v1/dispositions", recalls.post_dispositions),
             web.get("/v1/notices", notices.list_notices, allow_head=False),
             web.get("/v1/wraps", wraps.list_wraps, allow_head=False),
             web.post("/v1/wraps", wraps.post_wraps),

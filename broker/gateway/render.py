@@ -12,6 +12,7 @@ from broker.model import (
     HandOver,
     Json,
     MessageStatus,
+    OrderStatus,
     QueueDepth,
     RecipientStatus,
     RoutedMessage,
@@ -139,8 +140,21 @@ def _recipients(rules: Mapping[DeskRef, str]) -> list[Json]:
     ]
 
 
-def _recipient(known: RecipientStatus) -> dict[str, Json]:
+def order(known: OrderStatus) -> dict[str, Json]:
+    """What a desk did about a recall or rectification."""
     return {
+        "state": "open" if known.answered_at is None else "answered",
+        "disposition": None if known.disposition is None else known.disposition.value,
+        "because": None if known.because is None else known.because.value,
+        "until": None if known.until is None else known.until.isoformat(),
+        "answered_at": None if known.answered_at is None else moment(known.answered_at),
+        "desk_evidence": known.desk_evidence,
+        "receipt": known.receipt,
+    }
+
+
+def _recipient(known: RecipientStatus) -> dict[str, Json]:
+    members: dict[str, Json] = {
         "country": known.desk.country.value,
         "compartment": known.desk.compartment.value,
         "state": known.state.value,
@@ -150,3 +164,6 @@ def _recipient(known: RecipientStatus) -> dict[str, Json]:
         "desk_evidence": known.desk_evidence,
         "receipt": known.receipt,
     }
+    if known.order is not None:
+        members["order"] = order(known.order)
+    return members

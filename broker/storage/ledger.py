@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from broker.key_ports import KeyLedger
 from broker.ports import DeliveryLedger, DirectoryStore, MessageLedger, ProofStore
+from broker.recall_ports import RecallLedger
 from broker.request_ports import RequestLedger
 from broker.storage.connect import connect
 from broker.storage.database import Database, Limits
@@ -16,12 +17,13 @@ from broker.storage.keys import StoredKeys
 from broker.storage.messages import StoredMessages
 from broker.storage.migrate import check_connection
 from broker.storage.proofs import StoredProofs
+from broker.storage.recalls import StoredRecalls
 from broker.storage.requests import StoredRequests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Everything that the exchange remembers; one writer serves all six."""
+    """Everything that the exchange remembers; one writer serves all."""
 
     messages: MessageLedger
     deliveries: DeliveryLedger
@@ -29,6 +31,7 @@ class Ledger:
     directory: DirectoryStore
     keys: KeyLedger
     requests: RequestLedger
+    recalls: RecallLedger
 
 
 @asynccontextmanager
@@ -66,6 +69,7 @@ async def serve(database: Database) -> AsyncIterator[Ledger]:
             directory=StoredDirectory(database, commits),
             keys=StoredKeys(database, commits),
             requests=StoredRequests(database, commits),
+            recalls=StoredRecalls(database, commits),
         )
     finally:
         await finds.close()

@@ -9,7 +9,6 @@ from broker.model import (
     ContentHash,
     DeliveryState,
     DeskRef,
-    Disposition,
     MessageId,
     MessageStatus,
     OrderStatus,
@@ -17,7 +16,7 @@ from broker.model import (
     RefusalReason,
 )
 from broker.storage.tables import deliveries, log, messages, orders
-from schemas.vocabulary import Compartment, Country, Kind
+from schemas.vocabulary import Compartment, Country, Disposition, KeptReason, Kind
 
 MESSAGE = (
     select(
@@ -36,6 +35,14 @@ MESSAGE = (
     )
 )
 ORDER_LOG = log.alias("order_log")
+ORDER_COLUMNS = (
+    orders.c.delivery.label("ordered"),
+    orders.c.answered_at,
+    orders.c.disposition,
+    orders.c.reason.label("because"),
+    orders.c.until,
+    orders.c.token.label("order_token"),
+)
 RECIPIENTS = (
     select(
         deliveries.c.desk_country,
@@ -46,12 +53,7 @@ RECIPIENTS = (
         deliveries.c.reason,
         deliveries.c.desk_token,
         log.c.token,
-        orders.c.delivery.label("ordered"),
-        orders.c.answered_at,
-        orders.c.disposition,
-        orders.c.reason.label("because"),
-        orders.c.until,
-        orders.c.token.label("order_token"),
+        *ORDER_COLUMNS,
         ORDER_LOG.c.token.label("order_receipt"),
     )
     .outerjoin(log, log.c.position == deliveries.c.receipt)
@@ -92,15 +94,16 @@ def _recipient(row: Row[*tuple[object, ...]]) -> RecipientStatus:
         reason=None if row.reason is None else RefusalReason(row.reason),
         desk_evidence=row.desk_token,
         receipt=row.token,
-        order=None if row.ordered is None else _order(row),
+        order=None if row.ordered is None else read_order(row),
     )
 
 
-def _order(row: Row[*tuple[object, ...]]) -> OrderStatus:
+def read_order(row: Row[*tuple[object, ...]]) -> OrderStatus:
+    """Read an order from a row that has the ``ORDER_COLUMNS``, and ``order_receipt``."""
     return OrderStatus(
         answered_at=row.answered_at,
         disposition=None if row.disposition is None else Disposition(row.disposition),
-        because=row.because,
+        because=None if row.because is None else KeptReason(row.because),
         until=None if row.until is None else date.fromisoformat(row.until),
         desk_evidence=row.order_token,
         receipt=row.order_receipt,

@@ -16,7 +16,6 @@ from broker.model import (
     AgencyRef,
     DeliveryState,
     DeskRef,
-    Disposition,
     EventKind,
     LogPosition,
     MessageId,
@@ -26,7 +25,7 @@ from broker.storage.bulk import BulkInsert, Values
 from broker.storage.settling import EVENT_COLUMNS, Settlement, draw_receipt, settle
 from broker.storage.tables import deliveries, messages, orders
 from broker.storage.transaction import Transaction
-from schemas.vocabulary import Compartment, Country, Kind
+from schemas.vocabulary import Compartment, Country, Disposition, Kind
 
 TAKING_BACK = frozenset({Kind.RECALL, Kind.RECTIFICATION})
 COPIES = (
