@@ -22,6 +22,7 @@ from broker.cli import (
     operation,
     profile,
     queues,
+    recalls,
     requests,
     schemas,
     send,
@@ -50,6 +51,7 @@ def make() -> typer.Typer:
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
     root.command("requests", cls=HelpCommand)(requests.requests)
     root.command("notices", cls=HelpCommand)(notices.notices)
+    root.add_typer(recalls.make(), name="recalls")
     root.command("validate", cls=HelpCommand)(validate.validate)
     root.add_typer(_group_of({"list": schemas.list_schemas, "show": schemas.show}), name="schemas")
     root.add_typer(

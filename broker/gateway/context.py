@@ -48,8 +48,8 @@ class Gateway:
     polls: PollSessions
     deliveries: DeliveryLedger
     key_ledger: KeyLedger
-    requests: RequestLedger
     recalls: RecallLedger
+    requests: RequestLedger
     directory: DirectoryWatch
     access: Access
     relay: Relay

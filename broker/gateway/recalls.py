@@ -25,7 +25,7 @@ async def list_recalls(request: web.Request) -> web.Response:
     gateway = request.app[GATEWAY]
     _, party = await calling_participant(request)
     check_parameters(request, "state", "direction", "after", "limit")
-    state = read_choice(request, "state", STATES, default=STATES[0])
+    state = read_choice(request, "state", STATES, default="open")
     own = "sent" if isinstance(party, AgencyRef) else "received"
     if read_choice(request, "direction", DIRECTIONS, default=own) != own:
         # An agency receives nothing and a desk sends nothing: an empty list would mislead.

@@ -30,8 +30,8 @@ class Ledger:
     proofs: ProofStore
     directory: DirectoryStore
     keys: KeyLedger
-    requests: RequestLedger
     recalls: RecallLedger
+    requests: RequestLedger
 
 
 @asynccontextmanager
@@ -68,8 +68,8 @@ async def serve(database: Database) -> AsyncIterator[Ledger]:
             proofs=StoredProofs(commits),
             directory=StoredDirectory(database, commits),
             keys=StoredKeys(database, commits),
-            requests=StoredRequests(database, commits),
             recalls=StoredRecalls(database, commits),
+            requests=StoredRequests(database, commits),
         )
     finally:
         await finds.close()

@@ -25,7 +25,7 @@ from tests.services.softhsm import softhsm
 
 __all__ = ["softhsm"]
 
-COMMANDS_WITH_A_CLIENT = ("send", "status", "queues", "subscribe")
+COMMANDS_WITH_A_CLIENT = ("send", "status", "queues", "subscribe", "recalls")
 
 
 @dataclass(frozen=True, kw_only=True)
