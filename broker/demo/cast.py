@@ -10,6 +10,7 @@ from typing import Any, Final
 from broker.errors import ConfigurationError
 from broker.model import AgencyRef, DeskRef, MessageId, Pair
 from broker.sandbox.world import Plan
+from keys.charter import Charter
 from schemas.examples import Case, cases
 from schemas.vocabulary import AgencyFunction, Compartment, Country, Kind
 
@@ -50,11 +51,12 @@ def read_scenes(now: datetime) -> list[Scene]:
     return scenes
 
 
-def plan_for(scenes: Sequence[Scene]) -> Plan:
-    """All eleven countries with all desks and pairs, and the agencies that write."""
+def plan_for(scenes: Sequence[Scene], channels: tuple[Charter, ...] = ()) -> Plan:
+    """All eleven countries with all desks and pairs, the agencies that write, and channels."""
     known = _agencies()
     senders = sorted({scene.sender for scene in scenes})
-    return Plan.everybody({sender: _registration(sender, known) for sender in senders})
+    registered = {sender: _registration(sender, known) for sender in senders}
+    return Plan.everybody(registered, channels)
 
 
 def body_for(document: Mapping[str, Any]) -> bytes:

@@ -12,14 +12,13 @@ from typing import Any, Final
 from rich.console import Console
 
 from broker.demo.cast import Scene, body_for, dated
+from broker.demo.second.letters import new_id
 from broker.demo.words import Words
 from broker.desk.sign import message_id
 from broker.model import AgencyRef, DeskRef
 from broker.sandbox.world import World
 
 MESSAGE_FILE: Final = "message.json"
-VERSION_7: Final = 0x7
-VARIANT: Final = 0b10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +35,7 @@ def make_example(world: World, scenes: Sequence[Scene], taken: Collection[DeskRe
     """Write a message to a desk, one where nobody receives if there is one."""
     scene, desk = _choose(world, scenes, taken)
     document: dict[str, Any] = dated(scene.document, datetime.now(UTC))
-    document["id"] = _uuid7(datetime.now(UTC))
+    document["id"] = new_id()
     document["to"] = {"countries": [desk.country.value], "compartment": desk.compartment.value}
     body = body_for(document)
     file = world.folder / MESSAGE_FILE
@@ -76,15 +75,6 @@ def _choose(
         and desk.country is not scene.sender.country
     ]
     return next((each for each in fitting if each[1] not in taken), fitting[0])
-
-
-def _uuid7(now: datetime) -> str:
-    # RFC 9562 section 5.7: milliseconds, then what was drawn.
-    bits = int(now.timestamp() * 1000) << 80 | int.from_bytes(os.urandom(10))
-    bits = bits & ~(0xF << 76) | VERSION_7 << 76
-    bits = bits & ~(0x3 << 62) | VARIANT << 62
-    text = f"{bits:032x}"
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def _shown(path: Path) -> str:
