@@ -7,6 +7,7 @@ nor open a road. What an agency is for, and which client is whose, he could chan
 are not signed yet.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -93,6 +94,7 @@ class Directory:
         "_clients",
         "_holders",
         "_pairs",
+        "_safeguards",
         "_trusted",
         "at",
         "record",
@@ -110,6 +112,7 @@ class Directory:
         self._clients = MappingProxyType({row.client_id: row for row in record.clients})
         self._pairs = _open_pairs(record, trusted.decisions.open_pairs(at))
         self._channels = trusted.decisions.channels()
+        self._safeguards = trusted.decisions.safeguards(at)
 
     @classmethod
     def verify(
@@ -267,14 +270,23 @@ class Directory:
         return self._channels.get(name)
 
     @property
-    def safeguards(self) -> JsonObject | None:
-        """The rules that administrators have put in force; None: none yet."""
-        return self.decisions.safeguards(self.at)
+    def safeguards(self) -> tuple[JsonObject, ...]:
+        """The rules that administrators have put in force, the oldest first; empty: none yet."""
+        return self._safeguards
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """Every channel that was ever proposed, by name."""
         return tuple(channel for _, channel in sorted(self._channels.items()))
+
+    @property
+    def standing(self) -> str:
+        """What time has made of this version: the same for every process that is in step."""
+        states = [
+            f"{one.name} {one.state(self.at)} {one.members(self.at)}" for one in self.channels
+        ]
+        text = "\n".join((*self._pairs, *states))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def queues(self) -> tuple[QueueName, ...]:
         """Every open road, in a stable order: of pairs, then of channels and their members."""

@@ -71,6 +71,7 @@ class Code(StrEnum):
     PURPOSE_DENIED = "purpose-denied"
     CATEGORY_DENIED = "category-denied"
     NARRATIVE_DENIED = "narrative-denied"
+    URGENCY_DENIED = "urgency-denied"
     RECALL_DENIED = "recall-denied"
     ORIGIN_SEALING_REQUIRED = "origin-sealing-required"
     POLICY_DENIES_ALL = "policy-denies-all"

@@ -6,15 +6,17 @@ The relay (``relay.py``) and the hand-over to desks (``hand_over.py``) go on fro
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from broker.admission.authorise import Circumstances, authorise
+from broker.admission.authorise import authorise
+from broker.admission.circumstances import Circumstances
+from broker.admission.decided import policy_in_force
 from broker.admission.facts import named_messages
 from broker.admission.message_signature import verify_message_signature
-from broker.admission.policy import policy_in_force
+from broker.admission.rules.lineage import unknown_roots
 from broker.admission.validate import validate
 from broker.directory import Directory
 from broker.directory_watch import DirectoryWatch
@@ -32,6 +34,7 @@ from broker.model import (
     ClaimedPosting,
     ContentHash,
     DeskRef,
+    KnownMessage,
     MessageId,
     MessageStatus,
     Posting,
@@ -45,6 +48,7 @@ from broker.ports import Clock, DirectoryMoved, IdTaken, MessageLedger, Recorded
 from broker.sealing.content import SignedContent
 from broker.sealing.route import route_of
 from broker.sealing.seal import SealedMessage, seal
+from keys.charter import ChannelName
 from keys.entropy import Entropy
 from keys.identifiers import KeyId
 from keys.key import EncryptionKey, VerificationKey
@@ -147,8 +151,12 @@ class Exchange:
         """
         now = self.clock()
         self.directory.at(now)
-        routed = await self._admit(self._authenticate(posting, sender, now), now)
-        self._recipient_keys(routed, now)
+        signed = self._authenticate(posting, sender, now)
+        routed = await self._admit(signed, now)
+        keys = self._recipient_keys(routed, now)
+        if isinstance(signed, ClaimedPosting):
+            # What its origin has sealed is whole already, and must be right.
+            check_sealed(signed, keys)
         return routed
 
     async def status(self, message_id: MessageId, sender: AgencyRef) -> MessageStatus | None:
@@ -166,24 +174,32 @@ class Exchange:
         return verify_message_signature(posting, caller=sender, find_key=find_key, now=now)
 
     async def _admit(self, signed: Authenticated, now: datetime) -> RoutedMessage:
-        is_sealed = isinstance(signed, ClaimedPosting)
+        directory = self._current
+        policy = policy_in_force(directory)
         message = (
             validate_sealed(signed, self.schemas, now=now)
             if isinstance(signed, ClaimedPosting)
-            else validate(signed, self.schemas, now=now)
+            else validate(signed, self.schemas, now=now, words=policy.words)
         )
-        named = named_messages(message.facts)
-        # Most messages name no other, and ask nothing of the ledger here.
-        known = await self.ledger.known(named) if named else {}
-        directory = self._current
         circumstances = Circumstances(
             directory=directory,
-            policy=policy_in_force(directory),
-            known=known,
+            policy=policy,
+            known=await self._known(named_messages(message.facts)),
             now=now,
-            is_sealed=is_sealed,
+            is_sealed=isinstance(signed, ClaimedPosting),
         )
         return authorise(message, circumstances)
+
+    async def _known(
+        self, named: Collection[MessageId]
+    ) -> Mapping[MessageId, Sequence[KnownMessage]]:
+        """Look up the messages that one names, and those where their lineage ends."""
+        # Most messages name no other, and ask nothing of the ledger here.
+        if not named:
+            return {}
+        known = await self.ledger.known(named)
+        roots = unknown_roots(known)
+        return {**known, **await self.ledger.known(roots)} if roots else known
 
     def _seal(self, signed: Authenticated, routed: RoutedMessage, now: datetime) -> SealedMessage:
         keys, message = self._recipient_keys(routed, now), routed.message
@@ -221,8 +237,17 @@ class Exchange:
             channel=message.to.channel,
             facts=message.facts,
             roots=routed.roots,
+            hides_recipients=self._hides(message.to.channel, now),
             facts_digest=signed.facts_digest if isinstance(signed, ClaimedPosting) else None,
         )
+
+    def _hides(self, name: ChannelName | None, now: datetime) -> bool:
+        if name is None:
+            # A message to countries names them all, and its sender has signed that.
+            return False
+        channel = self._current.channel(name)
+        charter = None if channel is None else channel.charter(now)
+        return charter is None or not charter.shows_recipients
 
     async def _first_answer(self, signed: Authenticated) -> Accepted | None:
         message_id = (

@@ -4,11 +4,11 @@ A key is *in flight* while a delivery is sealed to it that its desk has not answ
 are counted here, exactly, and taken from one key to the next.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from broker.model import (
     AgencyRef,
@@ -16,6 +16,7 @@ from broker.model import (
     DeliveryNumber,
     DeliveryState,
     DeskRef,
+    Event,
     MessageId,
     QueueName,
     Receipt,
@@ -132,6 +133,15 @@ class NumberedNotice:
 
     number: int
     notice: Notice
+
+
+TellUnread: TypeAlias = Callable[[Sequence[Event]], Sequence[Notice]]
+"""Says who is told of messages that ran out unread; called inside the ledger's transaction."""
+
+
+def tell_nobody(_: Sequence[Event]) -> Sequence[Notice]:
+    """Tell nobody: a ``TellUnread`` for who has no key to sign with."""
+    return ()
 
 
 class KeyLedger(Protocol):

@@ -243,6 +243,10 @@ class Facts:
     """Whether a child could be found by a field (SG-04)."""
     needs_second_officer: bool = False
     """Whether a migrant is said to have acted as guide or driver (SG-03)."""
+    criminalises: bool = False
+    """Whether being smuggled is made a suspicion, or acting as guide one without a basis."""
+    addressed_to: AgencyRef | None = None
+    """Of a referral: the agency whose service is asked for (SG-02)."""
     has_narrative: bool = False
     """Whether a protection body tells what happened in words (SG-10)."""
 
@@ -488,6 +492,20 @@ class DeskDisposition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatedUse:
+    """A role that reads a message, and for what, by its desk's signed word (SG-06)."""
+
+    at: datetime
+    """When it was first said."""
+    reader: str
+    purpose: str
+    times: int
+    """How often it was said."""
+    token: str = field(repr=False)
+    """The desk's first signature over it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientStatus:
     """How far one recipient's copy has come, with the evidence for it."""
 
@@ -500,6 +518,8 @@ class RecipientStatus:
     """The desk's own signature over its answer."""
     receipt: str | None
     """The gateway's receipt for the final event."""
+    uses: tuple[StatedUse, ...] = ()
+    """Which purposes it was opened for."""
     order: "OrderStatus | None" = None
     """Of a recall or rectification: what the desk did with its copy of the other message."""
 

@@ -103,10 +103,11 @@ class RequestLedger(Protocol):
     async def requests(self, asked: RequestQuestion) -> Sequence[Request]:
         """List requests, sorted by delivery, from behind ``after``."""
 
-    async def to_escalate(
-        self, *, now: datetime, after: DeliveryNumber, limit: int
-    ) -> Sequence[Request]:
-        """List what is overdue and was not escalated yet, sorted by delivery."""
+    async def to_escalate(self, *, now: datetime, limit: int) -> Sequence[Request]:
+        """List what is overdue and was not escalated yet, the longest overdue first.
+
+        Costs the same however much was asked and answered.
+        """
 
     async def escalate(
         self, delivery: DeliveryNumber, notices: Sequence[Notice], *, at: datetime

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from broker.attempt import attempt
+from broker.key_ports import TellUnread, tell_nobody
 from broker.model import DeliveryNumber
 from broker.ports import Clock, DeliveryLedger, SignReceipt, Transport
 
@@ -29,6 +30,8 @@ class Sweep:
     transport: Transport
     clock: Clock
     sign_receipt: SignReceipt
+    tell: TellUnread = tell_nobody
+    """Tells the country of who wrote a message that it ran out unread."""
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -40,7 +43,9 @@ class Sweep:
         """End every delivery whose message has expired; say how many."""
         total = 0
         while True:
-            ended = await self.ledger.expire(now=self.clock(), limit=BATCH, sign=self.sign_receipt)
+            ended = await self.ledger.expire(
+                now=self.clock(), limit=BATCH, sign=self.sign_receipt, tell=self.tell
+            )
             total += ended
             if ended < BATCH:
                 return total

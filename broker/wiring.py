@@ -35,7 +35,7 @@ from broker.gateway_keys import CurrentTokens, GatewayKeys
 from broker.gateway_secrets import Secrets, read_secrets
 from broker.hand_over import HandOvers
 from broker.key_watch import KeyWatch
-from broker.notices import Notices
+from broker.notices import Notices, UnreadNotices
 from broker.ports import Transport
 from broker.recollection import InFile
 from broker.relay import Relay
@@ -199,7 +199,13 @@ async def running_gateway(
         key_watch = _key_watch(settings, gateway, keys, ledger)
         escalations = _escalations(settings, gateway, keys, ledger, every=escalate_every)
         await stack.enter_async_context(
-            _background(gateway, transport, ledger, (*watches, key_watch, escalations))
+            _background(
+                gateway,
+                transport,
+                ledger,
+                (*watches, key_watch, escalations),
+                UnreadNotices(sign=keys.sign_notice, issuer=settings.base_url),
+            )
         )
         await stack.enter_async_context(_serving(settings, gateway, transport, tls))
         log.info("gateway:started", transport=transport.name, listen=settings.listen)
@@ -240,12 +246,14 @@ async def _background(
     transport: Transport,
     ledger: Ledger,
     watches: Sequence[FileWatch[Any] | KeyWatch | Escalations],
+    tell: UnreadNotices,
 ) -> AsyncIterator[None]:
     sweep = Sweep(
         ledger=ledger.deliveries,
         transport=transport,
         clock=utc_now,
         sign_receipt=gateway.hand_overs.sign_receipt,
+        tell=tell,
     )
     queues = asyncio.Event()
     gateway.directory.on_change(lambda _: queues.set())

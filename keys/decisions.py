@@ -94,13 +94,13 @@ class Decisions:
             newest = KeyPolicy.from_json(one.act.policy or {})
         return newest
 
-    def safeguards(self, now: datetime) -> JsonObject | None:
-        """Which rules of who may send what to whom were decided last? None: none ever were.
+    def safeguards(self, now: datetime) -> tuple[JsonObject, ...]:
+        """Which rules of who may send what to whom were decided, the last one last?
 
         What they say is not judged here.
         """
         decided = self._in_force(now, ActKind.SAFEGUARDS)
-        return decided[-1].act.policy if decided else None
+        return tuple(one.act.policy or {} for one in decided)
 
     def channels(self) -> Mapping[ChannelName, Channel]:
         """Every channel that was ever proposed."""

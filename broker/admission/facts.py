@@ -4,23 +4,34 @@ Only facts leave the content here: codes, times and the ids of other messages. W
 from is asked by the rules and kept nowhere.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from broker.admission.firewall import MARKS, objects, protected_origins
-from broker.model import Evaluation, Facts, Grant, Json, MessageId
-from schemas.vocabulary import Compartment, Country, HandlingCode
+from broker.admission.firewall import MEMBER_COUNTRIES
+from broker.admission.narrative import tells
+from broker.admission.people import people_of
+from broker.admission.policy import STANDARD_POLICY
+from broker.model import AgencyRef, Evaluation, Facts, Grant, Json, MessageId
+from schemas.vocabulary import Country, HandlingCode
 
 END_OF_DAY: Final = "T23:59:59+00:00"
 
 
-def facts_of(document: dict[str, Json]) -> Facts:
+GRANTED: Final = "permission_granted"
+
+
+def facts_of(
+    document: dict[str, Json], *, words: Mapping[str, int] = STANDARD_POLICY.words
+) -> Facts:
     """Read the facts of a message.
 
     Args:
         document: Valid by its schema.
+        words: Where a body of ``protection`` may hold words, by the policy in force.
     """
     body = _object(document["body"])
+    people = people_of(body, datetime.fromisoformat(str(document["created"])).year)
     return Facts(
         handling=HandlingCode(str(_object(document["handling"])["code"])),
         purpose=str(_object(document["purpose"])["code"]),
@@ -33,10 +44,18 @@ def facts_of(document: dict[str, Json]) -> Facts:
         replaced_by=_id(body.get("replaced_by")),
         reply_outcome=_text(body.get("outcome")),
         refusal_ground=_text(body.get("refusal_ground")),
-        grant=_grant(body.get("permission")),
-        marked_origins=protected_origins(body, Compartment.INTELLIGENCE),
-        all_origins=protected_origins(body, Compartment.PROTECTION),
-        has_marked=any(each.get("protection_status") in MARKS for each in objects(body)),
+        # A permission beside another outcome permits nothing.
+        grant=_grant(body.get("permission")) if body.get("outcome") == GRANTED else None,
+        addressed_to=_addressed_to(body.get("receiving_service")),
+        marked_origins=people.marked_origins,
+        # One who is marked and of whom nothing is said counts in both.
+        all_origins=people.all_origins | people.marked_origins,
+        has_marked=people.has_marked,
+        has_children=people.has_children,
+        exposes_child=people.exposes_child,
+        criminalises=people.criminalises,
+        needs_second_officer=people.needs_second_officer,
+        has_narrative=tells(body, words),
     )
 
 
@@ -68,6 +87,12 @@ def _grant(value: Json) -> Grant | None:
         purposes=frozenset(str(each) for each in _list(value.get("for_purposes"))),
         until=None if until is None else datetime.fromisoformat(f"{until}{END_OF_DAY}"),
     )
+
+
+def _addressed_to(value: Json) -> AgencyRef | None:
+    if not isinstance(value, dict) or value.get("country") not in MEMBER_COUNTRIES:
+        return None
+    return AgencyRef(country=Country(str(value["country"])), agency=str(value["agency"]))
 
 
 def _moment(value: Json) -> datetime | None:

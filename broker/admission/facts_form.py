@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from broker.admission.acknowledge import MESSAGE_ID
-from broker.model import Evaluation, Facts, Grant, MessageId
+from broker.model import AgencyRef, Evaluation, Facts, Grant, MessageId
 from keys.errors import KeyFormatError
 from keys.strict_json import JsonObject, JsonValue
 from schemas.vocabulary import Country, HandlingCode
@@ -14,6 +14,7 @@ MARKS: Final = (
     "has_marked",
     "has_children",
     "exposes_child",
+    "criminalises",
     "needs_second_officer",
     "has_narrative",
 )
@@ -31,6 +32,7 @@ MEMBERS: Final = frozenset(
         "reply_outcome",
         "refusal_ground",
         "grant",
+        "addressed_to",
         "marked_origins",
         "all_origins",
         *MARKS,
@@ -55,6 +57,7 @@ def to_json(facts: Facts) -> JsonObject:
         "reply_outcome": facts.reply_outcome,
         "refusal_ground": facts.refusal_ground,
         "grant": None if facts.grant is None else _grant(facts.grant),
+        "addressed_to": _maybe_agency(facts.addressed_to),
         "marked_origins": _sorted(facts.marked_origins),
         "all_origins": _sorted(facts.all_origins),
         **{name: bool(getattr(facts, name)) for name in MARKS},
@@ -68,7 +71,15 @@ def from_json(value: JsonValue) -> Facts:
         KeyFormatError: A member too many, too few or of another type.
         ValueError: A code that is not one of its list.
     """
-    members = _object(value, MEMBERS)
+    facts = _read(_object(value, MEMBERS))
+    # Another order, a name twice, another way to write a time: whoever computes the digest from
+    # the content would write it in the one way, and so must the sender.
+    if to_json(facts) != value:
+        raise KeyFormatError("the facts have more than one spelling")
+    return facts
+
+
+def _read(members: JsonObject) -> Facts:
     lineage = _list(members["lineage"])
     if len(lineage) > MAX_LINEAGE:
         raise KeyFormatError("the facts name too many messages")
@@ -86,14 +97,25 @@ def from_json(value: JsonValue) -> Facts:
         reply_outcome=_maybe(members["reply_outcome"], _text),
         refusal_ground=_maybe(members["refusal_ground"], _text),
         grant=_maybe(members["grant"], _read_grant),
+        addressed_to=_maybe(members["addressed_to"], _read_agency),
         marked_origins=_countries(members["marked_origins"]),
         all_origins=_countries(members["all_origins"]),
         has_marked=marks["has_marked"],
         has_children=marks["has_children"],
         exposes_child=marks["exposes_child"],
+        criminalises=marks["criminalises"],
         needs_second_officer=marks["needs_second_officer"],
         has_narrative=marks["has_narrative"],
     )
+
+
+def _maybe_agency(agency: AgencyRef | None) -> JsonValue:
+    return None if agency is None else {"country": agency.country.value, "agency": agency.agency}
+
+
+def _read_agency(value: JsonValue) -> AgencyRef:
+    members = _object(value, frozenset({"country", "agency"}))
+    return AgencyRef(country=Country(_text(members["country"])), agency=_text(members["agency"]))
 
 
 def _evaluation(evaluation: Evaluation) -> JsonObject:

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import typer
 
+from broker.cli import channels as own_channels
 from broker.cli import (
     code_lists,
     config,
@@ -22,6 +23,7 @@ from broker.cli import (
     operation,
     profile,
     queues,
+    read,
     recalls,
     requests,
     schemas,
@@ -31,7 +33,7 @@ from broker.cli import (
     subscribe,
     validate,
 )
-from broker.cli.admin import deciding, listing, pairs, participants, requeue, statements
+from broker.cli.admin import channels, deciding, listing, pairs, participants, requeue, statements
 from broker.cli.admin import requests as admin_requests
 from broker.cli.ceremony import holder
 from broker.cli.ceremony import root as ceremony
@@ -48,6 +50,8 @@ def make() -> typer.Typer:
     root.command("sign", cls=HelpCommand)(sign.sign)
     root.command("status", cls=HelpCommand)(status.status)
     root.command("queues", cls=HelpCommand)(queues.queues)
+    root.command("read", cls=HelpCommand)(read.read)
+    root.command("channels", cls=HelpCommand)(own_channels.channels)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
     root.command("requests", cls=HelpCommand)(requests.requests)
     root.command("notices", cls=HelpCommand)(notices.notices)
@@ -113,6 +117,7 @@ def _admin() -> typer.Typer:
     admin.add_typer(_group_of({"add": participants.add_desk}), name="desk")
     admin.add_typer(_group_of({"add": participants.add_client}), name="client")
     admin.add_typer(_group_of({"open": pairs.open_pair, "close": pairs.close_pair}), name="pair")
+    admin.add_typer(_group_of(channels.commands()), name="channel")
     admin.add_typer(_group_of({"add": statements.add}), name="statement")
     admin.add_typer(_group_of({"propose": deciding.propose_policy}), name="policy")
     admin.command("approve", cls=HelpCommand)(deciding.approve)

@@ -13,6 +13,7 @@ from broker.desk.failures import (
     ProblemError,
     StoreError,
     UnreachableError,
+    UseNotNotedError,
 )
 from broker.errors import BrokerError, Code
 from keys.errors import (
@@ -102,6 +103,7 @@ OF_CODE: Final[Mapping[Code, ExitCode]] = MappingProxyType(
         Code.PURPOSE_DENIED: ExitCode.DENIED,
         Code.CATEGORY_DENIED: ExitCode.DENIED,
         Code.NARRATIVE_DENIED: ExitCode.DENIED,
+        Code.URGENCY_DENIED: ExitCode.DENIED,
         Code.RECALL_DENIED: ExitCode.DENIED,
         Code.ORIGIN_SEALING_REQUIRED: ExitCode.DENIED,
         Code.SEAL_INVALID: ExitCode.VALIDATION,
@@ -141,6 +143,7 @@ OF_DESK_ERROR: Final[Mapping[type[DeskError], ExitCode]] = MappingProxyType(
         UnreachableError: ExitCode.UNAVAILABLE,
         AnswerError: ExitCode.FAILURE,
         StoreError: ExitCode.FAILURE,
+        UseNotNotedError: ExitCode.DENIED,
     }
 )
 

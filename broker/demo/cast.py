@@ -32,6 +32,11 @@ class Scene:
     """The exact bytes that are signed and posted, and that each desk must find."""
 
     @property
+    def is_reply(self) -> bool:
+        """Whether it answers another case."""
+        return "in_reply_to" in self.document
+
+    @property
     def pairs(self) -> frozenset[Pair]:
         """The roads that it takes."""
         return frozenset(Pair(origin=self.sender.country, desk=desk) for desk in self.desks)

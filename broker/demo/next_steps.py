@@ -21,6 +21,9 @@ from broker.sandbox.world import World
 MESSAGE_FILE: Final = "message.json"
 
 
+READER: Final = "duty-officer"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """A message that the reader can send."""
@@ -52,7 +55,7 @@ def print_next_steps(console: Console, world: World, example: Example, words: Wo
     steps = {
         "next.metadata": f"{curl}/.well-known/oauth-authorization-server",
         "next.schemas": f"{curl}/schemas",
-        "next.subscribe": f"{enlace} subscribe --profile {desk}",
+        "next.subscribe": f"{enlace} subscribe --profile {desk} --reader {READER}",
         "next.send": f"{enlace} send --profile {sender} {_shown(example.file)}",
         "next.status": f"{enlace} status --profile {sender} {example.message_id}",
     }

@@ -125,7 +125,8 @@ async def play(
 
 def _hold(cases: Sequence[Progress]) -> list[Progress]:
     """Choose a few, from the beginning, the middle and the end."""
-    held = list(cases[:: max(len(cases) // HELD, 1)][:HELD])
+    free = [one for one in cases if not one.scene.is_reply]
+    held = free[:: max(len(free) // HELD, 1)][:HELD]
     for progress in held:
         progress.is_held = True
     return held

@@ -51,7 +51,7 @@ async def open_senders(
 
 
 async def post_all(senders: Senders, cases: Sequence[Progress], board: Board) -> None:
-    """Post all cases; a refusal is noted at its case."""
+    """Post all cases, replies after all else; a refusal is noted at its case."""
     places = asyncio.Semaphore(AT_ONCE)
 
     async def post(progress: Progress) -> None:
@@ -59,7 +59,10 @@ async def post_all(senders: Senders, cases: Sequence[Progress], board: Board) ->
             await _post(senders[progress.scene.sender], progress)
             board.changed(progress)
 
-    await asyncio.gather(*(post(progress) for progress in cases))
+    for is_reply in (False, True):
+        # Nobody can answer what has not come yet.
+        part = [one for one in cases if one.scene.is_reply is is_reply]
+        await asyncio.gather(*(post(progress) for progress in part))
 
 
 async def follow(

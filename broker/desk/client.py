@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Final, Self
 
@@ -387,6 +387,34 @@ class EnlaceClient:
             sign.sign_refusal(each.ref, each.reason, key, desk=desk, now=now) for each in refusals
         ]
         return await self._answer("refusals", tokens, [each.ref for each in refusals])
+
+    async def state_uses(
+        self, uses: Sequence[tuple[ContentRef, str]], *, reader: str
+    ) -> tuple[datetime | NotSettled, ...]:
+        """State who reads these messages and for what: 0 to 100, answered in their order.
+
+        Args:
+            uses: Each content with the code of its purpose.
+            reader: A role, never a person's name.
+
+        Returns:
+            Since when each is noted, or why it is not: then it must not be read.
+
+        Raises:
+            ProblemError, UnreachableError, AnswerError: As :meth:`send`.
+        """
+        await self._wallet.refresh()
+        now, desk, key = self.timing.clock(), self.profile.desk, self.keys.signature
+        if not uses:
+            return ()
+        tokens = [
+            sign.sign_use(ref, reader, purpose, key, desk=desk, now=now) for ref, purpose in uses
+        ]
+        body = sign.message_bytes({"uses": list(tokens)})
+        answer = await self._request(
+            Request(method="POST", path="/v1/uses", headers=JSON_TYPE, body=body)
+        )
+        return wire.read_noted_uses(answer.body, expected=len(uses))
 
     async def waiting_wraps(
         self, kid: KeyId, *, after: DeliveryNumber = FIRST, limit: int

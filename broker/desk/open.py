@@ -11,9 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from broker.admission import strict_json
+from broker.admission.circumstances import Circumstances
+from broker.admission.decided import policy_of
+from broker.admission.facts import facts_of
 from broker.admission.message_signature import verify_message_signature
+from broker.admission.policy import Policy
 from broker.admission.validate import validate
 from broker.desk.failures import DeskError
+from broker.desk.judge import judge
 from broker.desk.membership import fault_of
 from broker.desk.own_fault import find_own_fault
 from broker.desk.wire import ReceivedHandOver
@@ -123,7 +129,7 @@ def open_hand_over(
 
     Raises:
         OpeningError: Steps 1 and 3 ``cannot-open``, 2 ``receipt-not-valid``, 5
-            ``signature-not-valid``, 4 and 6 ``content-not-valid``, 8 ``facts-not-true``.
+            ``signature-not-valid``, 4, 6, 7 and 9 ``content-not-valid``, 8 ``facts-not-true``.
         NotReadyError: It did not open, but may once something here is mended. It must not
             be answered.
 
@@ -167,6 +173,8 @@ def _open(
     _check_same_route(message, unsealed.route)
     # (8) Where the gateway could not see it, the origin had said what it is: it is that.
     _check_facts(message, receipt, unsealed)
+    # (9) The safeguards let this content come to this desk, by the policy of that moment.
+    _check_rules(message, hand_over, desk, trust, receipt)
     return OpenedMessage(
         hand_over=hand_over,
         message=message,
@@ -291,7 +299,8 @@ def _check_signature(
 
 def _check_content(signed: SignedPosting, receipt: ReceiptContent, trust: Trust) -> Message:
     try:
-        return validate(signed, trust.schemas, now=receipt.at)
+        words = _policy_at(receipt.at, trust).words
+        return validate(signed, trust.schemas, now=receipt.at, words=words)
     except SignatureError as error:
         raise _returned(RefusalReason.SIGNATURE_NOT_VALID, error) from None
     except (DocumentError, PermissionDeniedError) as error:
@@ -303,9 +312,36 @@ def _check_same_route(message: Message, route: SealRoute) -> None:
         raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step="route-of-body")
 
 
+def _check_rules(
+    message: Message,
+    hand_over: ReceivedHandOver,
+    desk: DeskRef,
+    trust: Trust,
+    receipt: ReceiptContent,
+) -> None:
+    circumstances = Circumstances(
+        directory=trust.directory, policy=_policy_at(receipt.at, trust), now=receipt.at
+    )
+    try:
+        judge(message, desk, hand_over.queue, circumstances)
+    except PermissionDeniedError as error:
+        # The operator reads which safeguard it was; the sender reads that the content is at fault.
+        step = error.rule or error.code.value
+        raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step=step) from None
+
+
+def _policy_at(at: datetime, trust: Trust) -> Policy:
+    return policy_of(trust.directory.decisions.safeguards(at))
+
+
 def _check_facts(message: Message, receipt: ReceiptContent, unsealed: Unsealed) -> None:
     said = receipt.facts_digest
-    if said is not None and said != facts_digest(message.facts, unsealed.facts_salt):
+    if said is None:
+        return
+    # Said by the words of the standard policy, whichever is in force: a change of the policy
+    # between two clocks must not make a liar of anybody.
+    facts = facts_of(strict_json.parse(message.body))
+    if said != facts_digest(facts, unsealed.facts_salt):
         raise OpeningError(RefusalReason.FACTS_NOT_TRUE, step="facts")
 
 

@@ -52,23 +52,31 @@ def find_own_fault(
         trust: What it was held against.
         now: This machine's time.
     """
+    found: NotReadyError | None
     match step:
         case "sealed-form":
-            return _in_sealed_form(hand_over)
+            found = _in_sealed_form(hand_over)
         case "receipt":
-            return _in_receipt(hand_over.receipt, trust)
+            found = _in_receipt(hand_over.receipt, trust)
         case "receipt-time":
-            return _in_clock(hand_over.receipt, trust, now)
+            found = _in_clock(hand_over.receipt, trust, now)
         case "unseal":
-            return _in_keys(hand_over, keys, trust)
+            found = _in_keys(hand_over, keys, trust)
         case membership.UNKNOWN_STEP:
-            return _in_channels()
+            found = _in_channels()
         case Code.SIGNATURE_INVALID.value if trust.roots is not None:
-            return _in_roots(hand_over.sealed, keys, trust, trust.roots)
+            found = _in_roots(hand_over.sealed, keys, trust, trust.roots)
         case Code.KIND_UNKNOWN.value | Code.VERSION_UNKNOWN.value:
-            return _in_schemas(hand_over.sealed, trust)
+            found = _in_schemas(hand_over.sealed, trust)
+        case "policy":
+            found = NotReadyError(
+                "the policy that is in force cannot be read here, or was not above the one before: "
+                "update this program, or ask the administrators of the exchange",
+                step="policy",
+            )
         case _:
-            return None
+            found = None
+    return found
 
 
 def _in_sealed_form(hand_over: ReceivedHandOver) -> NotReadyError | None:

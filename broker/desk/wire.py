@@ -26,6 +26,7 @@ from broker.model import (
     QueueName,
     RecipientStatus,
     RefusalReason,
+    StatedUse,
 )
 from schemas.vocabulary import (
     AgencyFunction,
@@ -174,6 +175,22 @@ def read_results(body: bytes, expected: int) -> tuple[Settled | NotSettled, ...]
     return results
 
 
+def read_noted_uses(body: bytes, expected: int) -> tuple[datetime | NotSettled, ...]:
+    """Read the answer to statements of use: since when each is noted, in order."""
+    results = _read(
+        body,
+        lambda members: tuple(
+            NotSettled(code=_text(each["error"]["code"]))
+            if "error" in each
+            else _moment(each["at"])
+            for each in members["results"]
+        ),
+    )
+    if len(results) != expected:
+        raise AnswerError("the gateway answered another number of entries than were sent")
+    return results
+
+
 def read_notices(body: bytes) -> tuple[tuple[int, str], ...]:
     """Read a page of notices: number and compact JWS of each."""
     return _read(
@@ -237,6 +254,8 @@ def _recipient_status(members: Mapping[str, Any]) -> RecipientStatus:
         desk_evidence=_optional(members.get("desk_evidence")),
         receipt=_optional(members.get("receipt")),
         order=None if members.get("order") is None else read_order_status(members["order"]),
+        # An older gateway does not ask for statements of use.
+        uses=tuple(_stated_use(each) for each in members.get("uses", ())),
     )
 
 
@@ -251,6 +270,16 @@ def read_order_status(members: Mapping[str, Any]) -> OrderStatus:
         until=None if until is None else date.fromisoformat(until),
         desk_evidence=_optional(members["desk_evidence"]),
         receipt=_optional(members["receipt"]),
+    )
+
+
+def _stated_use(members: Mapping[str, Any]) -> StatedUse:
+    return StatedUse(
+        at=_moment(members["at"]),
+        reader=_text(members["reader"]),
+        purpose=_text(members["purpose"]),
+        times=_whole(members["times"]),
+        token=_text(members["token"]),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from broker.admission.policy import policy_in_force
+from broker.admission.decided import policy_in_force
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_agency, calling_desk
 from broker.gateway.requests import check_parameters, read_choice, read_number

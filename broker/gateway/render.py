@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from broker.channel_view import channel_view
 from broker.directory import Directory
 from broker.exchange import Accepted
 from broker.model import (
@@ -128,6 +129,11 @@ def directory(known: Directory) -> dict[str, Json]:
             }
             for pair in known.open_pairs
         ],
+        "channels": [
+            view
+            for channel in known.channels
+            if (view := channel_view(channel, known.at)) is not None
+        ],
         "statements": list(record.statements),
         "recorded": [None if at is None else moment(at) for at in record.recorded],
     }
@@ -163,6 +169,16 @@ def _recipient(known: RecipientStatus) -> dict[str, Json]:
         "reason": None if known.reason is None else known.reason.value,
         "desk_evidence": known.desk_evidence,
         "receipt": known.receipt,
+        "uses": [
+            {
+                "at": moment(one.at),
+                "reader": one.reader,
+                "purpose": one.purpose,
+                "times": one.times,
+                "token": one.token,
+            }
+            for one in known.uses
+        ],
     }
     if known.order is not None:
         members["order"] = order(known.order)

@@ -16,7 +16,7 @@ from broker.model import Acceptance, DeliveryNumber, LogPosition
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.notices import add_notice
-from broker.storage.tables import IS_RUNNING, clocks, messages
+from broker.storage.tables import IS_RUNNING, IS_UNTOLD, clocks, messages
 from broker.storage.transaction import Transaction, padded
 from schemas.vocabulary import Country, Kind
 
@@ -53,8 +53,7 @@ ESCALATE = (
     update(clocks)
     .where(
         clocks.c.delivery == bindparam("asked"),
-        IS_RUNNING,
-        clocks.c.escalated_at.is_(None),
+        IS_UNTOLD,
         clocks.c.due <= CLOSED_AT,
     )
     .values(escalated_at=CLOSED_AT)

@@ -8,6 +8,7 @@ from broker.key_ports import KeyLedger
 from broker.ports import DeliveryLedger, DirectoryStore, MessageLedger, ProofStore
 from broker.recall_ports import RecallLedger
 from broker.request_ports import RequestLedger
+from broker.retention_ports import RetentionLedger
 from broker.storage.connect import connect
 from broker.storage.database import Database, Limits
 from broker.storage.deliveries import StoredDeliveries
@@ -19,6 +20,7 @@ from broker.storage.migrate import check_connection
 from broker.storage.proofs import StoredProofs
 from broker.storage.recalls import StoredRecalls
 from broker.storage.requests import StoredRequests
+from broker.storage.retention import StoredRetention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class Ledger:
     directory: DirectoryStore
     keys: KeyLedger
     recalls: RecallLedger
+    retention: RetentionLedger
     requests: RequestLedger
 
 
@@ -69,6 +72,7 @@ async def serve(database: Database) -> AsyncIterator[Ledger]:
             directory=StoredDirectory(database, commits),
             keys=StoredKeys(database, commits),
             recalls=StoredRecalls(database, commits),
+            retention=StoredRetention(database, commits),
             requests=StoredRequests(database, commits),
         )
     finally:

@@ -1,12 +1,22 @@
 """What does an accepted message add to the tables?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from broker.model import Acceptance, DeliveryState, Evaluation, Facts, LogPosition, Receipt
+from broker.model import (
+    Acceptance,
+    DeliveryState,
+    DeskRef,
+    Evaluation,
+    Facts,
+    LogPosition,
+    Receipt,
+)
 from broker.storage import receipts
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.clocks import CLOCKS, clock_rows, note_replies
-from broker.storage.tables import deliveries, messages
+from broker.storage.granting import Granting, grant_rows
+from broker.storage.tables import deliveries, grants, messages
 from broker.storage.transaction import Transaction
 
 MESSAGES = BulkInsert(
@@ -47,7 +57,9 @@ DELIVERIES = BulkInsert(
     "changed_at",
     "expires",
     "attempts",
+    "desk_receipt",
 )
+GRANTS = BulkInsert(grants, "message", "subject", "countries", "purposes", "until")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,14 +69,31 @@ class Rows:
     messages: list[Values] = field(default_factory=list)
     log: list[Values] = field(default_factory=list)
     deliveries: list[Values] = field(default_factory=list)
+    granting: list[Granting] = field(default_factory=list)
     clocks: list[Values] = field(default_factory=list)
     recorded: list[tuple[LogPosition, Acceptance]] = field(default_factory=list)
 
-    def add(self, transaction: Transaction, acceptance: Acceptance, receipt: Receipt) -> None:
-        """Add a message, its acceptance and a delivery for each recipient."""
+    def add(
+        self,
+        transaction: Transaction,
+        acceptance: Acceptance,
+        receipt: Receipt,
+        *,
+        desk_receipts: Mapping[DeskRef, str],
+    ) -> None:
+        """Add a message, its acceptance and a delivery for each recipient.
+
+        Args:
+            transaction: Gives each delivery its number.
+            acceptance: What was accepted.
+            receipt: For its sender.
+            desk_receipts: For each desk that may not learn who else received it.
+        """
         number = receipt.position
         self.messages.append(_message(number, acceptance))
         self.log.append(receipts.log_row(receipt, message=number, delivery=None))
+        if acceptance.facts is not None and acceptance.facts.grant is not None:
+            self.granting.append(Granting(number=number, acceptance=acceptance))
         self.recorded.append((number, acceptance))
         drawn = [transaction.head.next_delivery() for _ in acceptance.routes]
         self.clocks.extend(clock_rows(acceptance, number, drawn))
@@ -81,6 +110,7 @@ class Rows:
                     acceptance.accepted_at,
                     acceptance.expires,
                     0,
+                    desk_receipts.get(route.desk),
                 )
             )
 
@@ -92,6 +122,8 @@ class Rows:
         MESSAGES.execute(transaction.connection, self.messages)
         receipts.LOG.execute(transaction.connection, self.log)
         DELIVERIES.execute(transaction.connection, self.deliveries)
+        for each in self.granting:
+            GRANTS.execute(transaction.connection, grant_rows(transaction.connection, each))
         CLOCKS.execute(transaction.connection, self.clocks)
         note_replies(transaction, self.recorded)
 

@@ -14,8 +14,10 @@ from broker.model import (
     OrderStatus,
     RecipientStatus,
     RefusalReason,
+    StatedUse,
 )
 from broker.storage.tables import deliveries, log, messages, orders
+from broker.storage.uses import stated_uses
 from schemas.vocabulary import Compartment, Country, Disposition, KeptReason, Kind
 
 MESSAGE = (
@@ -45,6 +47,7 @@ ORDER_COLUMNS = (
 )
 RECIPIENTS = (
     select(
+        deliveries.c.number,
         deliveries.c.desk_country,
         deliveries.c.compartment,
         deliveries.c.state,
@@ -74,6 +77,7 @@ def message_status(
     if row is None:
         return None
     recipients = connection.execute(RECIPIENTS, {"message": row.number})
+    uses = stated_uses(connection, message=row.number)
     return MessageStatus(
         id=message_id,
         kind=Kind(row.kind),
@@ -81,11 +85,13 @@ def message_status(
         expires=row.expires,
         content_hash=ContentHash(row.content_hash),
         receipt=row.token,
-        recipients=tuple(_recipient(recipient) for recipient in recipients),
+        recipients=tuple(
+            _recipient(recipient, uses.get(recipient.number, ())) for recipient in recipients
+        ),
     )
 
 
-def _recipient(row: Row[*tuple[object, ...]]) -> RecipientStatus:
+def _recipient(row: Row[*tuple[object, ...]], uses: tuple[StatedUse, ...]) -> RecipientStatus:
     return RecipientStatus(
         desk=DeskRef(country=Country(row.desk_country), compartment=Compartment(row.compartment)),
         state=DeliveryState(row.state),
@@ -94,6 +100,7 @@ def _recipient(row: Row[*tuple[object, ...]]) -> RecipientStatus:
         reason=None if row.reason is None else RefusalReason(row.reason),
         desk_evidence=row.desk_token,
         receipt=row.token,
+        uses=uses,
         order=None if row.ordered is None else read_order(row),
     )
 

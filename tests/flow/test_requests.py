@@ -13,6 +13,7 @@ import pytest
 from broker import escalation
 from broker.cli.notices import _rows
 from broker.desk.notices import Noticed
+from broker.errors import Code, KeyUnavailableError
 from broker.escalation import Escalations, whom_to_tell
 from broker.model import AgencyRef, DeliveryNumber, DeskRef
 from broker.request_ports import RequestQuestion, RequestState
@@ -256,6 +257,39 @@ async def test_look_tells_nobody_when_the_clock_says_it_is_early(asking: Running
     assert await look(due) == 1
     assert await look(due + timedelta(hours=1)) == 0
     assert len(await told(asking, FISCALIA)) == len(await told(asking, GT_DESK)) == 1
+
+
+async def test_look_goes_on_when_one_request_cannot_be_escalated(
+    asking: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure is logged, keeps no other back, and is made good at the next look."""
+    monkeypatch.setattr(escalation, "PAGE", 1)
+    due = datetime.now(UTC) + timedelta(hours=2)
+    first, second = [await asking.post(request(reply_by=due.isoformat())) for _ in range(2)]
+    sign = asking.gateway.keys.sign_notice  # type: ignore[attr-defined]
+
+    def fails(payload: bytes) -> str:
+        if first.encode() in payload:
+            raise KeyUnavailableError(Code.GATEWAY_KEY_UNAVAILABLE)
+        return str(sign(payload))
+
+    async def look(signing: Callable[[bytes], str]) -> int:
+        escalations = Escalations(
+            ledger=asking.gateway.requests,
+            directory=lambda: asking.gateway.directory.current,
+            sign=signing,
+            issuer=asking.world.settings.base_url,
+            clock=lambda: due,
+        )
+        return await escalations.look()
+
+    # One at a time, the first is in the way until it succeeds; a page holds a hundred.
+    assert await look(fails) == 0
+    monkeypatch.setattr(escalation, "PAGE", 100)
+    assert await look(fails) == 1
+    assert [one.deliveries[0][0] for one in await told(asking, FISCALIA)] == [second]
+    assert await look(sign) == 1
+    assert [one.deliveries[0][0] for one in await told(asking, FISCALIA)] == [second, first]
 
 
 async def test_metrics_count_requests_by_sort_of_road(asking: Running) -> None:

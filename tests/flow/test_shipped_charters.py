@@ -167,8 +167,8 @@ def test_read_charter_takes_the_version_that_it_is_given() -> None:
     """Whoever proposes the next version need not count."""
     without = GOOD.replace("version = 1\n", "")
 
-    assert read_charter(without, version=7).version == 7
-    assert read_charter(GOOD, version=7).version == 1
+    assert read_charter(without, next_version=lambda _: 7).version == 7
+    assert read_charter(GOOD, next_version=lambda _: 7).version == 1
 
 
 FAULTS = {

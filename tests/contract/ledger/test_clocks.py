@@ -402,6 +402,30 @@ async def test_close_clocks_of_ends_what_still_runs(
     assert (panama.outcome, panama.closed_at) == (RECALLED, NOW + DAY)
 
 
+@pytest.mark.parametrize(("kind", "outcome"), [(Kind.RECALL, RECALLED), (Kind.RECTIFICATION, None)])
+async def test_clock_ends_when_the_request_is_recalled(
+    ledger: Ledger, make: Maker, kind: Kind, outcome: str | None
+) -> None:
+    """A recall ends the wait also for who has read it, and a late reply changes nothing."""
+    asked = request(make, desks=(GUATEMALA, PANAMA))
+    handed = await make.handed(ledger, asked)
+    await ledger.deliveries.answer(make.answer(handed[0]), now=NOW, sign=make.sign)
+    recall = replace(
+        make.acceptance(desks=(GUATEMALA, PANAMA)),
+        kind=kind,
+        accepted_at=LATER,
+        facts=facts(concerns=asked.message_id),
+    )
+
+    await record(ledger, make, recall)
+
+    found = await listed(ledger)
+    assert [one.outcome for one in found] == [outcome, outcome]
+    assert [one.closed_at for one in found] == [LATER if outcome else None] * 2
+    await record(ledger, make, reply(make, asked, at=NOW + DAY))
+    assert (await listed(ledger))[0].outcome == (outcome or "answered")
+
+
 async def test_requests_are_listed_by_state_and_page(ledger: Ledger, make: Maker) -> None:
     """Each has one state at a moment; a page goes on behind the last of the one before."""
     asked = [request(make, reply_by=NOW + hours * HOUR) for hours in (1, 2, 3, 4)]
@@ -506,7 +530,7 @@ async def test_escalate_tells_once_when_an_attempt_failed(
         with pytest.raises(LedgerUnavailableError):
             await ledger.requests.escalate(DeliveryNumber(1), BOTH, at=LATER)
         after_the_fault = await told(ledger)
-        waits = await ledger.requests.to_escalate(now=LATER, after=FIRST, limit=9)
+        waits = await ledger.requests.to_escalate(now=LATER, limit=9)
 
         is_new = await ledger.requests.escalate(DeliveryNumber(1), BOTH, at=LATER)
 
@@ -514,7 +538,7 @@ async def test_escalate_tells_once_when_an_attempt_failed(
         assert after_the_fault == ([] if is_new else [*BOTH])
         assert len(waits) == is_new
         assert await told(ledger) == [*BOTH]
-        assert await ledger.requests.to_escalate(now=LATER, after=FIRST, limit=9) == []
+        assert await ledger.requests.to_escalate(now=LATER, limit=9) == []
         [one] = await listed(ledger)
         assert one.escalated_at == LATER
 
@@ -542,7 +566,7 @@ async def test_escalate_does_nothing_when_it_was_answered_or_is_not_due(
     asked = request(make, reply_by=LATER)
     await record(ledger, make, asked, request(make))
     early = await ledger.requests.escalate(DeliveryNumber(2), BOTH, at=LATER)
-    waiting = await ledger.requests.to_escalate(now=LATER, after=FIRST, limit=9)
+    waiting = await ledger.requests.to_escalate(now=LATER, limit=9)
     await record(ledger, make, reply(make, asked))
 
     late = await ledger.requests.escalate(DeliveryNumber(1), BOTH, at=LATER)
@@ -562,6 +586,18 @@ async def test_reply_closes_the_clock_when_it_was_escalated(ledger: Ledger, make
 
     [one] = await listed(ledger)
     assert (one.outcome, one.closed_at, one.escalated_at) == ("answered", NOW + DAY, LATER)
+
+
+async def test_to_escalate_lists_the_longest_overdue_first(ledger: Ledger, make: Maker) -> None:
+    """A few at a time, and at its very moment what is due."""
+    asked = [request(make, reply_by=NOW + hours * HOUR) for hours in (3, 1, 2, 4)]
+    await record(ledger, make, *asked)
+
+    found = await ledger.requests.to_escalate(now=NOW + 3 * HOUR, limit=9)
+    first = await ledger.requests.to_escalate(now=NOW + 3 * HOUR, limit=2)
+
+    assert [one.message_id for one in found] == [asked[n].message_id for n in (1, 2, 0)]
+    assert first == found[:2]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

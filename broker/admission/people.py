@@ -1,0 +1,184 @@
+"""Who is in this content, as far as the rules ask? Codes and ages, never a name.
+
+Read off a body that its schema knows, in one pass; what a schema can hold is held there.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from broker.admission.firewall import (
+    MARK_CODES,
+    all_origins,
+    is_somebody,
+    marked_origins,
+    objects,
+)
+from broker.model import Json
+from schemas.vocabulary import Country
+
+FULL_AGE: Final = 18
+"""Convention on the Rights of the Child, Art. 1."""
+ADULT: Final = "adult"
+MAY_BE_CHILD: Final = frozenset({"child", "unknown_may_be_child"})
+CHILD_ATTRIBUTES: Final = frozenset(
+    {"child", "teenager", "unaccompanied_child", "separated_child", "child_in_family"}
+)
+CHILD_PROFILES: Final = frozenset({"unaccompanied_or_separated_child", "child_in_family"})
+IDENTITY: Final = frozenset({"name", "aliases", "birth_date", "identifiers"})
+"""By which somebody could be searched for."""
+ACTING: Final = frozenset(
+    {"guide", "driver", "boat_crew", "transporter", "migrant_acting_as_guide"}
+)
+"""What a migrant is made to do, or pays the fare with (SG-03)."""
+ONLY_MOVED: Final = frozenset({"passenger", "family_payer", "unknown"})
+"""Roles of the object of the conduct, not of its author: Smuggling Protocol, Art. 5."""
+ACCUSED: Final = frozenset({"suspect", "convicted"})
+MOVED: Final = frozenset({"smuggled_migrant", "victim"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """What the rules ask of the people in a body."""
+
+    marked_origins: frozenset[Country]
+    all_origins: frozenset[Country]
+    has_marked: bool
+    has_children: bool
+    exposes_child: bool
+    criminalises: bool
+    needs_second_officer: bool
+
+
+def people_of(body: dict[str, Json], year: int) -> People:
+    """Look through a body once.
+
+    Args:
+        body: Valid by its schema.
+        year: In which the message was created, so that a birth date tells an age.
+    """
+    items = [*objects(body)]
+    persons = [*_persons(body)]
+    somebody = [each for each in items if is_somebody(each)]
+    return People(
+        marked_origins=marked_origins(items),
+        all_origins=all_origins(items),
+        has_marked=any(_says_mark(each) for each in items),
+        has_children=any(map(_is_about_children, items)) or any(map(_may_be_child, persons)),
+        exposes_child=any(_is_exposed(each, year) for each in persons)
+        or any(map(_is_named_beside, items))
+        or _holds_account(items, persons),
+        criminalises=any(map(_is_accused_of_moving, somebody)) or any(map(_lacks_basis, persons)),
+        needs_second_officer=any(map(_is_acting, somebody)),
+    )
+
+
+def _persons(body: dict[str, Json]) -> Iterator[dict[str, Json]]:
+    """Give each one person; the schemas have them in these two members and nowhere else."""
+    for name in ("persons", "subjects"):
+        value = body.get(name)
+        for each in value if isinstance(value, list) else ():
+            if isinstance(each, dict):
+                yield each
+
+
+def _says_mark(item: dict[str, Json]) -> bool:
+    """Say whether a code here, in whatever list, tells that somebody seeks protection."""
+    return any(
+        value in MARK_CODES
+        if isinstance(value, str)
+        else isinstance(value, list) and any(_is_text_in(each, MARK_CODES) for each in value)
+        for value in item.values()
+    )
+
+
+def _may_be_child(person: dict[str, Json]) -> bool:
+    return person.get("age_group") != ADULT and not _is_grown_up(person.get("age"))
+
+
+def _is_grown_up(age: Json) -> bool:
+    if not isinstance(age, dict):
+        return False
+    youngest = age.get("minimum", age.get("value"))
+    return isinstance(youngest, int) and youngest >= FULL_AGE
+
+
+def _is_about_children(item: dict[str, Json]) -> bool:
+    return (
+        item.get("age_group") in MAY_BE_CHILD
+        or item.get("attribute") in CHILD_ATTRIBUTES
+        or item.get("person_attribute") in CHILD_ATTRIBUTES
+        or item.get("includes_children") == "yes"
+        or _has_one(item, "profiles", CHILD_PROFILES)
+        or any(_is_under_age(item.get(name)) for name in ("age", "ages"))
+    )
+
+
+def _is_under_age(age: Json) -> bool:
+    if not isinstance(age, dict):
+        return False
+    years = [age.get(name) for name in ("value", "minimum", "maximum")]
+    return "months" in age or any(isinstance(each, int) and each < FULL_AGE for each in years)
+
+
+def _is_exposed(person: dict[str, Json], year: int) -> bool:
+    if person.keys().isdisjoint(IDENTITY):
+        return False
+    return (
+        person.get("age_group") != ADULT
+        or _has_one(person, "profiles", CHILD_PROFILES)
+        or _is_under_age(person.get("age"))
+        or _is_born_late(person.get("birth_date"), year)
+    )
+
+
+def _is_born_late(date: Json, year: int) -> bool:
+    """Say whether somebody born on this date may still be under age; ``--03-26`` has no year."""
+    born = str(date)[:4]
+    return born.isdigit() and year - int(born) <= FULL_AGE
+
+
+def _is_named_beside(item: dict[str, Json]) -> bool:
+    """Say whether a natural person is named where no age can be said: among organisations."""
+    return item.get("entity") == "natural_person" and "name" in item
+
+
+def _holds_account(items: Sequence[dict[str, Json]], persons: Sequence[dict[str, Json]]) -> bool:
+    """Say whether a child stands behind the number of an account."""
+    children = {str(each["ref"]) for each in persons if "ref" in each and _is_about_children(each)}
+    return bool(children) and any(
+        "number_masked" in each and str(each.get("holder")) in children for each in items
+    )
+
+
+def _is_accused_of_moving(item: dict[str, Json]) -> bool:
+    """Say whether somebody is accused, and has no role but that of being moved."""
+    if item.get("category") not in ACCUSED:
+        return False
+    roles = {*_texts(item.get("roles"))}
+    return "passenger" in roles and roles <= ONLY_MOVED
+
+
+def _is_acting(item: dict[str, Json]) -> bool:
+    roles = {*_texts(item.get("roles"))}
+    return "migrant_acting_as_guide" in roles or (
+        item.get("category") in MOVED and not roles.isdisjoint(ACTING)
+    )
+
+
+def _lacks_basis(person: dict[str, Json]) -> bool:
+    return _is_acting(person) and "separate_basis" not in person
+
+
+def _has_one(item: Mapping[str, Json], name: str, codes: frozenset[str]) -> bool:
+    return any(each in codes for each in _texts(item.get(name)))
+
+
+def _is_text_in(value: Json, codes: frozenset[str]) -> bool:
+    return isinstance(value, str) and value in codes
+
+
+def _texts(value: Json) -> Iterator[str]:
+    for each in value if isinstance(value, list) else ():
+        if isinstance(each, str):
+            yield each

@@ -1,0 +1,36 @@
+"""What is a rule? A name, and a question that a message passes or does not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from broker.admission.circumstances import Circumstances
+from broker.admission.recipients import Destination
+from broker.model import Envelope
+
+Check: TypeAlias = Callable[[Envelope, Destination, Circumstances], None]
+"""Returns, or raises ``PermissionDeniedError`` with the name of its rule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One row of the table."""
+
+    name: str
+    """``SG-01``, as a refusal gives it."""
+    check: Check
+    at_the_desk: bool
+    """Whether a desk, which opens the content, asks it again."""
+    of_a_recall: bool = False
+    """Whether it is asked of a recall or rectification too: those go where their message went,
+    whatever was closed since (SG-07), so only what they say themselves is judged."""
+
+
+def pointer_to(message: Envelope, index: int) -> str:
+    """Where does the message name this recipient?"""
+    return "/to/channel" if message.to.channel is not None else f"/to/countries/{index}"
+
+
+def pointer_to_compartment(message: Envelope) -> str:
+    """Where does the message name its compartment?"""
+    return "/to/channel" if message.to.channel is not None else "/to/compartment"

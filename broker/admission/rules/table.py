@@ -1,0 +1,47 @@
+"""Every rule, in the order in which they are asked. Whoever wants to know them reads this.
+
+A rule that is not here is not enforced; a test names each safeguard and finds it.
+"""
+
+from typing import Final
+
+from broker.admission.rules import (
+    compartments,
+    originator,
+    people,
+    protection,
+    purposes,
+    reporting,
+)
+from broker.admission.rules.rule import Rule
+
+RULES: Final = (
+    Rule(name=purposes.POLICY, check=purposes.there_are_rules, at_the_desk=True),
+    Rule(name=compartments.NAME, check=compartments.kind_fits, at_the_desk=True),
+    Rule(name=compartments.NAME, check=compartments.sender_sends, at_the_desk=False),
+    # First who must never know, then who may: the refusal then names what matters most.
+    Rule(name=protection.NAME, check=protection.marks_stay_in_protection, at_the_desk=True),
+    Rule(name=protection.NAME, check=protection.nobody_is_sent_home, at_the_desk=True),
+    Rule(name=compartments.NAME, check=compartments.somebody_reads, at_the_desk=False),
+    Rule(name=compartments.NAME, check=compartments.members_read, at_the_desk=False),
+    Rule(
+        name=people.CHILDREN, check=people.no_child_is_exposed, at_the_desk=True, of_a_recall=True
+    ),
+    Rule(name=people.CHILDREN, check=people.children_come_first, at_the_desk=True),
+    Rule(name=people.MIGRANTS, check=people.moving_is_no_suspicion, at_the_desk=True),
+    Rule(name=people.MIGRANTS, check=people.second_officer_signs, at_the_desk=True),
+    Rule(name=people.NARRATIVE, check=people.codes_not_stories, at_the_desk=True, of_a_recall=True),
+    Rule(name=purposes.NAME, check=purposes.purpose_fits, at_the_desk=True),
+    # What was said before: the gateway knows it, a desk knows only what came to it.
+    Rule(name=originator.NAME, check=originator.lineage_is_known, at_the_desk=False),
+    Rule(name=originator.NAME, check=originator.only_own_is_granted, at_the_desk=False),
+    Rule(name=originator.NAME, check=originator.handling_is_kept, at_the_desk=False),
+    Rule(name=originator.NAME, check=originator.recipients_are_granted, at_the_desk=False),
+    Rule(name=originator.NAME, check=originator.judicial_use_is_granted, at_the_desk=False),
+    Rule(name=reporting.NAME, check=reporting.nothing_is_upgraded, at_the_desk=False),
+)
+LEFT_SINCE: Final = Rule(
+    name=compartments.NAME, check=compartments.known_sender_sends, at_the_desk=True
+)
+AT_THE_DESK: Final = (*(rule for rule in RULES if rule.at_the_desk), LEFT_SINCE)
+"""What a desk asks again of the content that it opened; see ``Rule.at_the_desk``."""

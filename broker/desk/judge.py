@@ -1,0 +1,33 @@
+"""May this content lie at this desk? The safeguards once more, where the content is open.
+
+The gateway asked them before it sealed. A desk asks again, for itself alone, so that a gateway
+that forgot or bent a rule is found out by whoever reads. It asks what content and directory can
+answer years later: not whether the sender's agency still takes part, and nothing of what was
+said before, of which it knows only what came to it.
+"""
+
+from broker.admission.circumstances import Circumstances
+from broker.admission.recall import TAKING_BACK
+from broker.admission.recipients import Destination
+from broker.admission.rules.table import AT_THE_DESK
+from broker.model import DeskRef, Message, QueueName, Route
+
+
+def judge(message: Message, desk: DeskRef, queue: QueueName, circumstances: Circumstances) -> None:
+    """Return if no safeguard keeps this message from this desk.
+
+    Args:
+        message: Opened and proven.
+        desk: Whose inbox this is.
+        queue: By which road it came.
+        circumstances: Of when the gateway accepted it, by its receipt.
+
+    Raises:
+        PermissionDeniedError: It names the rule.
+    """
+    route = Route(desk=desk, queue=queue, rule="")
+    destination = Destination(compartment=desk.compartment, routes=(route,))
+    is_recall = message.kind in TAKING_BACK
+    for rule in AT_THE_DESK:
+        if rule.of_a_recall or not is_recall:
+            rule.check(message, destination, circumstances)

@@ -1,0 +1,208 @@
+"""Draws messages with people in them, and remembers who must not become known to whom.
+
+The truth is kept beside the message, by whoever wrote it: the oracle of the property test never
+reads the message, and shares no line with the code that it judges.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+import orjson
+
+from broker.model import AgencyRef
+from schemas.examples import accepted
+from schemas.vocabulary import Compartment, Country, Kind
+
+MEMBERS: Final = [country.value for country in Country]
+ELSEWHERE: Final = ["VE", "HT", "CU", "EC", "CN"]
+STATUSES: Final = ["asylum_seeker", "refugee", "international_protection_need"]
+HARMLESS: Final = ["none_known", "unknown", "not_asked"]
+NO_PERSONS: Final = frozenset({Kind.DETENTION_ALTERNATIVE, Kind.RECALL, Kind.RECTIFICATION})
+NO_GROUPS: Final = frozenset({Kind.RECALL, Kind.RECTIFICATION})
+PURPOSE: Final = {
+    Compartment.INTELLIGENCE: "investigation",
+    Compartment.JUDICIAL: "prosecution",
+    Compartment.PROTECTION: "victim_protection",
+}
+
+
+@dataclass(slots=True)
+class Truth:
+    """What the author of a message knows of the people in it."""
+
+    marked: bool = False
+    marked_homes: set[str] = field(default_factory=set)
+    """Nationality or habitual residence of those who seek protection."""
+    homes: set[str] = field(default_factory=set)
+    """The same of everybody."""
+    unsaid: bool = False
+    """Whether of somebody who seeks protection nothing of that is said."""
+
+
+@cache
+def bodies(kind: Kind) -> tuple[bytes, ...]:
+    """Bodies of this kind that its schema accepts, as text: each is read anew."""
+    return tuple(orjson.dumps(each.message["body"]) for each in accepted(kind.value))
+
+
+@cache
+def envelope(kind: Kind) -> bytes:
+    """What stands around them."""
+    message = next(iter(accepted(kind.value))).message
+    kept = {name: value for name, value in message.items() if name not in {"body", "lineage"}}
+    return orjson.dumps(kept)
+
+
+class Author:
+    """Writes messages; the same seed writes the same ones."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)  # noqa: S311 - no secret is drawn
+
+    def document(
+        self, kind: Kind, sender: AgencyRef, to: Mapping[str, object], compartment: Compartment
+    ) -> tuple[dict[str, Any], Truth]:
+        """Write a message, and say what is true of it."""
+        document = orjson.loads(envelope(kind))
+        body = orjson.loads(self.chance.choice(bodies(kind)))
+        truth = Truth()
+        if kind not in NO_GROUPS:
+            self._forget_people(body)
+        for _ in range(self.chance.randint(0, 3)):
+            self._add_somebody(kind, body, truth)
+        document |= {
+            "from": {"country": sender.country.value, "agency": sender.agency},
+            "to": dict(to),
+            "urgency": "priority",
+            "purpose": {"code": PURPOSE[compartment], "text": "Test."},
+            "body": body,
+        }
+        if kind is Kind.PROTECTION_REFERRAL:
+            body["receiving_service"] = {
+                "agency": "civil-society",
+                "country": self.chance.choice(MEMBERS),
+            }
+        return document, truth
+
+    def _forget_people(self, body: dict[str, Any]) -> None:
+        """Leave out those of the example: of them no truth is known here."""
+        for each in _objects(body):
+            for name in ("nationalities", "nationality", "habitual_residence", "naturalised_in"):
+                each.pop(name, None)
+            if each.get("protection_status") in STATUSES:
+                each["protection_status"] = "unknown"
+            if "needs" in each and "asylum_access" in each["needs"]:
+                each["needs"] = ["shelter"]
+            # Words are another rule's business.
+            each.pop("note", None)
+            each.pop("summary", None)
+
+    def _add_somebody(self, kind: Kind, body: dict[str, Any], truth: Truth) -> None:
+        number = self.chance.randint(100, 9999)
+        if kind is Kind.PROTECTION_REFERRAL:
+            self._add_to(body, "subjects", self._subject(number, truth))
+        elif kind not in NO_PERSONS and self.chance.random() < 0.5:
+            self._add_to(body, "persons", self._person(number, truth))
+        elif kind not in NO_GROUPS:
+            self._add_to(body, "groups", *self._groups(number, truth))
+
+    def _add_to(self, body: dict[str, Any], name: str, *people: dict[str, Any]) -> None:
+        body.setdefault(name, []).extend(people)
+
+    def _person(self, number: int, truth: Truth) -> dict[str, Any]:
+        person: dict[str, Any] = {
+            "ref": f"P{number}",
+            "category": self.chance.choice(["victim", "witness", "smuggled_migrant", "other"]),
+            "age_group": "adult",
+        }
+        marked = self._mark(person, ["profiles"])
+        homes = self._person_homes(person)
+        if self.chance.random() < 0.2:
+            country = self._country()
+            person["identifiers"] = [{"kind": "passport", "value": "X1", "country": country}]
+            homes.add(country)
+        return self._told(person, truth, homes, marked=marked)
+
+    def _subject(self, number: int, truth: Truth) -> dict[str, Any]:
+        subject: dict[str, Any] = {
+            "pseudonym": f"PS-TEST{number}",
+            "category": "victim",
+            "age_group": "adult",
+            "protection_status": "unknown",
+            "needs": ["shelter"],
+        }
+        marked = self._mark(subject, ["profiles", "needs"])
+        return self._told(subject, truth, self._person_homes(subject, subject=True), marked=marked)
+
+    def _groups(self, number: int, truth: Truth) -> list[dict[str, Any]]:
+        group: dict[str, Any] = {"ref": f"G{number}", "category": "smuggled_migrant"}
+        marked = self._mark(group, ["profiles"])
+        homes = {self._country() for _ in range(self.chance.randint(0, 3))}
+        entries = [{"country": country} for country in sorted(homes)]
+        where = self.chance.randint(0, 2)
+        if not entries:
+            return [self._told(group, truth, homes, marked=marked)]
+        if where == 0:
+            group["nationalities"] = entries
+        elif where == 1:
+            group["parts"] = [
+                {"attribute": "adult", "nationality": country} for country in sorted(homes)
+            ]
+        else:
+            # The larger group says it of all in it.
+            whole = {"ref": "G1", "category": "other", "nationalities": entries}
+            group |= {"ref": f"H{number}", "part_of": f"G{number}"}
+            whole["ref"] = f"G{number}"
+            return [whole, self._told(group, truth, homes, marked=marked)]
+        return [self._told(group, truth, homes, marked=marked)]
+
+    def _mark(self, somebody: dict[str, Any], lists: list[str]) -> bool:
+        """Say in one of the ways there are that somebody seeks protection; or not."""
+        if self.chance.random() < 0.4:
+            somebody["protection_status"] = self.chance.choice(HARMLESS)
+            return False
+        way = self.chance.choice(["protection_status", *lists])
+        if way == "protection_status":
+            somebody[way] = self.chance.choice(STATUSES)
+        elif way == "profiles":
+            somebody[way] = ["woman_at_risk", "international_protection_need"]
+        else:
+            somebody[way] = ["shelter", "asylum_access"]
+        return True
+
+    def _person_homes(self, person: dict[str, Any], *, subject: bool = False) -> set[str]:
+        homes: set[str] = set()
+        if self.chance.random() < 0.8:
+            person["nationalities"] = sorted({self._country(), self._country()})
+            homes |= {*person["nationalities"]}
+        if self.chance.random() < 0.3:
+            person["habitual_residence"] = self._country()
+            homes.add(person["habitual_residence"])
+        if not subject and self.chance.random() < 0.1:
+            person["naturalised_in"] = self._country()
+            homes.add(person["naturalised_in"])
+        return homes
+
+    def _country(self) -> str:
+        return self.chance.choice(MEMBERS if self.chance.random() < 0.7 else ELSEWHERE)
+
+    def _told(
+        self, somebody: dict[str, Any], truth: Truth, homes: set[str], *, marked: bool
+    ) -> dict[str, Any]:
+        truth.homes |= homes
+        if marked:
+            truth.marked = True
+            truth.marked_homes |= homes
+            truth.unsaid |= not homes
+        return somebody
+
+
+def _objects(node: Any) -> list[dict[str, Any]]:
+    found = [node] if isinstance(node, dict) else []
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        found += _objects(child)
+    return found

@@ -1,0 +1,94 @@
+"""The contract of originators' permissions (SG-05), on both databases."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from broker.model import Acceptance, AgencyRef, DeskRef, Facts, Grant, MessageId
+from broker.storage.ledger import Ledger
+from schemas.vocabulary import Compartment, Country, HandlingCode
+from tests.contract.ledger.world import NOW, Maker
+
+POLICIA = AgencyRef(country=Country.MEXICO, agency="policia")
+PANAMA = DeskRef(country=Country.PANAMA, compartment=Compartment.INTELLIGENCE)
+UNTIL = NOW + timedelta(days=30)
+
+
+def granting(make: Maker, *subjects: MessageId, to: frozenset[Country]) -> Acceptance:
+    """A reply of the maker's agency that permits to hand these on."""
+    grant = Grant(
+        of=frozenset(subjects),
+        to_countries=to,
+        purposes=frozenset({"prosecution"}),
+        until=UNTIL,
+    )
+    facts = Facts(handling=HandlingCode.H0, purpose="investigation", review_by=UNTIL, grant=grant)
+    acceptance = make.acceptance(desks=(make.desk, PANAMA))
+    return replace(acceptance, facts=facts)
+
+
+async def grants_of(ledger: Ledger, message_id: MessageId) -> tuple[Grant, ...]:
+    """What the ledger tells a rule that asks for this message."""
+    known = await ledger.messages.known({message_id})
+    return tuple(grant for one in known[message_id] for grant in one.grants)
+
+
+async def test_record_keeps_a_grant_when_the_originator_permits(
+    ledger: Ledger, make: Maker
+) -> None:
+    """Country, purpose and end are found with the message that may be handed on."""
+    subject, other = make.acceptance(), make.acceptance()
+    for each in (subject, other):
+        await ledger.messages.record(each, sign=make.sign)
+
+    reply = granting(make, subject.message_id, to=frozenset({Country.HONDURAS}))
+    await ledger.messages.record(reply, sign=make.sign)
+
+    assert await grants_of(ledger, subject.message_id) == (
+        Grant(
+            of=frozenset({subject.message_id}),
+            to_countries=frozenset({Country.HONDURAS}),
+            purposes=frozenset({"prosecution"}),
+            until=UNTIL,
+        ),
+    )
+    assert await grants_of(ledger, other.message_id) == ()
+
+
+async def test_record_grants_to_who_asked_when_no_country_is_named(
+    ledger: Ledger, make: Maker
+) -> None:
+    """A permission without a country is for those who receive the reply."""
+    subject = make.acceptance()
+    await ledger.messages.record(subject, sign=make.sign)
+
+    await ledger.messages.record(granting(make, subject.message_id, to=frozenset()), sign=make.sign)
+
+    [grant] = await grants_of(ledger, subject.message_id)
+    assert grant.to_countries == {Country.GUATEMALA, Country.PANAMA}
+
+
+async def test_record_keeps_no_grant_when_the_message_is_anothers(
+    ledger: Ledger, make: Maker
+) -> None:
+    """Nobody permits what another agency wrote, not even one of the same country."""
+    subject = make.acceptance(sender=POLICIA)
+    await ledger.messages.record(subject, sign=make.sign)
+
+    reply = granting(make, subject.message_id, MessageId("unknown"), to=frozenset({Country.PANAMA}))
+    await ledger.messages.record(reply, sign=make.sign)
+
+    assert await grants_of(ledger, subject.message_id) == ()
+
+
+async def test_record_keeps_a_grant_once_when_the_reply_is_repeated(
+    ledger: Ledger, make: Maker
+) -> None:
+    """A sender without an answer asks again; that permits nothing twice."""
+    subject = make.acceptance()
+    await ledger.messages.record(subject, sign=make.sign)
+    reply = granting(make, subject.message_id, to=frozenset({Country.PANAMA}))
+
+    for _ in range(2):
+        await ledger.messages.record(reply, sign=make.sign)
+
+    assert len(await grants_of(ledger, subject.message_id)) == 1
