@@ -12,7 +12,12 @@ from typing import Any, Final
 from rich.console import Console
 
 from broker.demo.cast import Scene, body_for, dated
+from broker.demo.desks import inbox_file
+from broker.demo.second.channel import MX_FGR
+from broker.demo.second.clock import CONVENER
 from broker.demo.second.letters import new_id
+from broker.demo.second.operation import OPERATION
+from broker.demo.second.operation import READER as READER_OF_TOTAL
 from broker.demo.words import Words
 from broker.desk.sign import message_id
 from broker.model import AgencyRef, DeskRef
@@ -52,6 +57,10 @@ def print_next_steps(console: Console, world: World, example: Example, words: Wo
     curl = f"curl --cacert {_shown(world.folder / 'tls' / 'ca.pem')} {world.settings.base_url}"
     desk = _shown(world.folder_of(example.desk))
     sender = _shown(world.folder_of(example.sender))
+    names = {"desk": example.desk, "sender": example.sender}
+    others = {"desk": READER_OF_TOTAL, "sender": MX_FGR, "convener": CONVENER}
+    inbox = _shown(inbox_file(world, READER_OF_TOTAL))
+    convener = _shown(world.folder_of(CONVENER))
     steps = {
         "next.metadata": f"{curl}/.well-known/oauth-authorization-server",
         "next.schemas": f"{curl}/schemas",
@@ -59,10 +68,18 @@ def print_next_steps(console: Console, world: World, example: Example, words: Wo
         "next.send": f"{enlace} send --profile {sender} {_shown(example.file)}",
         "next.status": f"{enlace} status --profile {sender} {example.message_id}",
     }
+    of_second_act = {
+        "next.channels": f"{enlace} channels --profile {convener}",
+        "next.total": f"{enlace} operation total --operation {OPERATION} {inbox}",
+        "next.recalls": f"{enlace} recalls --all --profile {_shown(world.folder_of(MX_FGR))}",
+        "next.notices": f"{enlace} notices --profile {convener}",
+    }
     console.print()
     console.print(words.text("next.title"))
-    for key, command in steps.items():
-        console.print(f"\n  {words.text(key, desk=example.desk, sender=example.sender)}")
+    told = [(words.text(key, **names), command) for key, command in steps.items()]
+    told += [(words.text(key, **others), command) for key, command in of_second_act.items()]
+    for text, command in told:
+        console.print(f"\n  {text}")
         console.print(f"    {command}", soft_wrap=True, markup=False)
 
 

@@ -87,14 +87,15 @@ async def run_out(house: House, asked: Asked) -> None:
     )
     await _reply(house, asked.request, LATE, REFUSED)
     closed = {one.desk.country: one for one in await _clocks(house, asked)}
+    outcome = closed[LATE.country].outcome if LATE.country in closed else None
     house.see(
         "clock.closed",
         holds=closed.keys() == {IN_TIME.country, LATE.country}
         and all(one.state is RequestState.CLOSED for one in closed.values())
-        and closed[LATE.country].outcome == REFUSED["outcome"]
+        and outcome == REFUSED["outcome"]
         and closed[IN_TIME.country].escalated_at is None,
         late=LATE,
-        outcome=closed[LATE.country].outcome if LATE.country in closed else "-",
+        outcome=house.label("reply_outcome", outcome or "-"),
     )
 
 
@@ -119,9 +120,11 @@ async def _clocks(house: House, asked: Asked) -> list[AskedRequest]:
 async def _wait_until_escalated(house: House, asked: Asked, late: DeskRef) -> bool:
     last = asked.due + PATIENCE
     while datetime.now(UTC) < last:
-        for one in await _clocks(house, asked):
-            if one.desk == late and one.escalated_at is not None:
-                return one.state is RequestState.OVERDUE
+        clocks = {one.desk: one for one in await _clocks(house, asked)}
+        if late in clocks and clocks[late].escalated_at is not None:
+            is_late = clocks[late].state is RequestState.OVERDUE
+            others = [one.state for desk, one in clocks.items() if desk != late]
+            return is_late and others == [RequestState.CLOSED]
         await asyncio.sleep(ROUND.total_seconds())
     return False
 

@@ -25,18 +25,15 @@ ASYLUM_SEEKER: Final = "asylum_seeker"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A message, the country that its person fled, and one that may have it."""
+    """A message to the country that its person fled, and what its sender can do instead."""
 
     key: str
     sender: AgencyRef
     document: Mapping[str, Any]
     fled: Country
-    safe: Country
-
-    @property
-    def compartment(self) -> Compartment:
-        """Of the desks."""
-        return Compartment(self.document["to"]["compartment"])
+    instead: Mapping[str, Any]
+    allowed: Country
+    """Who may have that one."""
 
 
 async def refuse(house: House) -> None:
@@ -57,17 +54,16 @@ async def _try(house: House, attempt: Attempt) -> None:
             f"problem.{refusal.code}.title", house.words.language
         )
         house.tell("denied.answer", rule=refusal.rule or "-", reason=f"{title}. {refusal.detail}")
-    instead = {**attempt.document, "to": to_country(attempt.safe, attempt.compartment)}
-    allowed = await client.dry_run(body_for(instead))
+    allowed = await client.dry_run(body_for(attempt.instead))
     house.see(
-        "denied.refused",
+        f"{attempt.key}-refused",
         holds=refusal is not None
         and (refusal.code, refusal.rule) == (Code.PROTECTION_DENIED.value, FIREWALL)
-        and [each.desk.country for each in allowed] == [attempt.safe],
+        and [each.desk.country for each in allowed] == [attempt.allowed],
         code=refusal.code if refusal else "-",
         rule=refusal.rule if refusal else "-",
         fled=attempt.fled,
-        safe=attempt.safe,
+        allowed=attempt.allowed,
     )
 
 
@@ -90,12 +86,14 @@ def _referral() -> Attempt:
     body = deepcopy(document["body"])
     for subject in body["subjects"]:
         subject |= {"nationalities": ["HN"], "protection_status": ASYLUM_SEEKER}
+    to_them = {**document, "body": body}
     return Attempt(
         key="denied.referral",
         sender=MX_DIF,
-        document={**document, "body": body},
+        document=to_them,
         fled=Country.HONDURAS,
-        safe=Country.COSTA_RICA,
+        instead={**to_them, "to": to_country(Country.GUATEMALA, Compartment.PROTECTION)},
+        allowed=Country.GUATEMALA,
     )
 
 
@@ -118,5 +116,6 @@ def _report() -> Attempt:
         sender=MX_FGR,
         document={**document, "body": {**document["body"], "groups": [marked]}},
         fled=Country.EL_SALVADOR,
-        safe=Country.COSTA_RICA,
+        instead=document,
+        allowed=Country.EL_SALVADOR,
     )

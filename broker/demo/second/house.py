@@ -20,6 +20,7 @@ from broker.errors import ConfigurationError
 from broker.model import DeskRef, MessageId, QueueName, channel_queue
 from broker.sandbox.world import Plan, World
 from keys.charter import ChannelName, Charter
+from schemas.loader import SchemaSet
 
 GROUP: Final = ChannelName("hlsg-mx-gt")
 TRINATIONAL: Final = ChannelName("trinational-pa-cr-do")
@@ -54,6 +55,7 @@ class House:
     followed: dict[MessageId, Progress]
     """Messages that the desks tell of when they open them."""
     charters: Mapping[ChannelName, Charter]
+    schemas: SchemaSet
     checks: list[Check] = field(default_factory=list)
     """What was seen so far."""
 
@@ -62,6 +64,12 @@ class House:
         if name not in self.charters:
             raise ConfigurationError(f"the channel {name} is missing")
         return self.charters[name]
+
+    def label(self, name: str, code: str) -> str:
+        """Say a code of a list in the reader's language."""
+        codes = self.schemas.code_lists()[name].codes
+        labels = next((each.labels for each in codes if each.code == code), {})
+        return labels.get(self.words.language, code).lower()
 
     async def deliver(self, scenes: Sequence[Scene]) -> list[Progress]:
         """Post messages, and return when every desk has opened them and signed.
@@ -111,6 +119,7 @@ def house_of(stage: Stage, plan: Plan, outcome: Outcome, console: Console) -> Ho
         senders=outcome.senders,
         desks=outcome.desks,
         followed=outcome.followed,
+        schemas=SchemaSet.load(),
         charters={charter.channel: charter for charter in plan.channels},
     )
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from broker.demo.cast import Scene
 from broker.demo.desks import inbox_file
 from broker.demo.second.house import JOINT_OPERATION, House
 from broker.demo.second.letters import letter, scene_of, to_channel
-from broker.demo.words import Words
 from broker.desk.inbox import read_inbox
 from broker.desk.line import verify_line
 from broker.desk.open import Trust
@@ -18,7 +17,6 @@ from broker.model import AgencyRef, DeskRef
 from broker.regional.claims import PLAIN, Claim
 from broker.regional.national import NationalResult, Thing
 from broker.regional.total import Figure, RegionalTotal, add_up
-from schemas.loader import SchemaSet
 from schemas.vocabulary import Compartment, Country, Kind
 
 OPERATION: Final = "Quetzal"
@@ -87,14 +85,16 @@ def _read(house: House, directory: Directory, scenes: Sequence[Scene]) -> list[N
         directory=directory,
         receipt_keys=directory.receipt_keys,
         issuer=house.world.settings.base_url,
-        schemas=SchemaSet.load(),
+        schemas=house.schemas,
     )
     wanted = {scene.id for scene in scenes}
-    return [
+    results = [
         NationalResult.from_document(json.loads(verify_line(line, trust).message.body))
         for line in read_inbox(inbox_file(house.world, READER))
         if json.loads(line).get("id") in wanted
     ]
+    # As they were sent, so that the line on the screen is the same each time.
+    return sorted(results, key=lambda each: each.id)
 
 
 def _arrests(total: RegionalTotal) -> Figure | None:
@@ -120,23 +120,23 @@ def _conflicting(figure: Figure) -> list[Country]:
 
 
 def _tell(house: House, figure: Figure) -> None:
-    labels = _qualifiers(house.words)
     parts = [
-        f"{part.country} {' | '.join(_number(each.claim, labels) for each in part.claims)}"
+        f"{part.country} {' | '.join(_number(house, each.claim) for each in part.claims)}"
         for part in figure.parts
     ]
-    number = _number(figure.claim, labels)
-    house.tell("operation.line", operation=OPERATION, number=number, parts=" + ".join(parts))
+    house.tell(
+        "operation.line",
+        operation=OPERATION,
+        what=house.label("action", ARREST.codes[0]),
+        number=_number(house, figure.claim),
+        parts=" + ".join(parts),
+    )
 
 
-def _number(claim: Claim, labels: Mapping[str, str]) -> str:
+def _number(house: House, claim: Claim) -> str:
     """Say a number as its country said it: ``at least 31``."""
     qualifier, value = claim.said["qualifier"], claim.said.get("value")
     if qualifier == "exactly":
         return str(value)
-    return " ".join(str(each) for each in (labels[qualifier], value) if each is not None)
-
-
-def _qualifiers(words: Words) -> Mapping[str, str]:
-    codes = SchemaSet.load().code_lists()["qualifier"].codes
-    return {each.code: each.labels[words.language].lower() for each in codes}
+    label = house.label("qualifier", qualifier)
+    return label if value is None else f"{label} {value}"
