@@ -568,6 +568,21 @@ class MessageStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What the exchange tells a country: of a key, or of a request that nobody answers."""
+
+    country: Country
+    at: datetime
+    event: str
+    kid: KeyId | None = None
+    """The key, if it is about one."""
+    subject: bytes
+    """SHA-256 of what it is about: a country is told of it once."""
+    token: str = field(repr=False)
+    """The exchange's signed statement of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueDepth:
     """What waits in one queue of a desk."""
 

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from broker.key_ports import TellUnread, tell_nobody
 from broker.model import (
     DeliveryNumber,
     DeliveryState,
@@ -20,7 +19,7 @@ from broker.model import (
     QueueName,
     UseStatement,
 )
-from broker.ports import Answered, SignReceipt, UseDenied, UseNoted
+from broker.ports import Answered, SignReceipt, TellUnread, UseDenied, UseNoted, tell_nobody
 from broker.storage.answers import ANSWER, Answering
 from broker.storage.database import Database
 from broker.storage.endings import (
