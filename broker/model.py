@@ -469,6 +469,20 @@ class DeskAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UseStatement:
+    """What a desk has signed about one reading; its purpose is a code, and not yet allowed."""
+
+    desk: DeskRef
+    message_id: MessageId
+    content_hash: ContentHash
+    reader: str
+    """A role, never a person's name."""
+    purpose: str
+    stated_at: datetime
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeskDisposition:
     """A desk's signed word on a recall or rectification, verified by ``admission.dispose``."""
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
-from broker.admission.use import UseStatement
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
 from broker.errors import Code
 from broker.model import (
@@ -33,6 +32,7 @@ from broker.model import (
     QueueDepth,
     QueueName,
     Receipt,
+    UseStatement,
 )
 from schemas.vocabulary import Country
 

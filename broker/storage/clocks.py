@@ -48,6 +48,14 @@ NOTE_REPLY = (
 END = update(clocks).where(IS_RUNNING).values(closed_at=CLOSED_AT, outcome=bindparam("ending"))
 END_DELIVERIES = END.where(clocks.c.delivery.in_(bindparam("numbers", expanding=True)))
 END_MESSAGE = END.where(clocks.c.message == bindparam("number"))
+RUN_ON = (
+    update(clocks)
+    .where(
+        clocks.c.reply == bindparam("returned"),
+        clocks.c.origin_country == bindparam("asker"),
+    )
+    .values(closed_at=None, outcome=None, ground=None, reply=None)
+)
 ESCALATE = (
     update(clocks)
     .where(
@@ -122,6 +130,15 @@ def close_clocks(
 def close_clocks_of(transaction: Transaction, message: int, *, outcome: str, at: datetime) -> None:
     """End all clocks of a message, as :func:`close_clocks` does."""
     transaction.connection.execute(END_MESSAGE, {"number": message, "ending": outcome, "ends": at})
+
+
+def run_on(transaction: Transaction, reply: int, *, asker: Country) -> None:
+    """Let the clocks run on that a reply stopped which the asking country could not take.
+
+    An answer that is none, or that says under its seal something else than outside, would end
+    the wait of somebody who still waits.
+    """
+    transaction.connection.execute(RUN_ON, {"returned": reply, "asker": asker.value})
 
 
 def escalate(transaction: Transaction, wanted: Escalation) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from broker.admission.use import UseStatement
 from broker.model import (
     DeliveryNumber,
     DeliveryState,
@@ -18,6 +17,7 @@ from broker.model import (
     Outgoing,
     QueueDepth,
     QueueName,
+    UseStatement,
 )
 from broker.ports import Answered, SignReceipt, TellUnread, UseDenied, UseNoted, tell_nobody
 from broker.storage.answers import ANSWER, Answering
