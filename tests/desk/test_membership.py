@@ -10,7 +10,7 @@ import pytest
 from broker.desk.failures import NotReadyError
 from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP, fault_of
 from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
-from broker.directory import Directory
+from broker.directory import Directory, DirectoryRecord
 from broker.model import DeskRef, RefusalReason
 from broker.sealing.route import SealRoute
 from keys import act
@@ -84,10 +84,15 @@ def agreed(terms: Charter) -> tuple[str, ...]:
     )
 
 
+def record_of(*acts: str, version: int = 1) -> DirectoryRecord:
+    """The rows of a directory with these acts, beside the standard one."""
+    rows = world.record(*administrators_of_mexico(), *world.standard_statements(), version=version)
+    return replace(rows, statements=(*rows.statements, *acts))
+
+
 def directory_of(*acts: str) -> Directory:
-    """The directory that these acts make, beside the standard one."""
-    rows = world.record(*administrators_of_mexico(), *world.standard_statements())
-    directory, rejected = world.verified(replace(rows, statements=(*rows.statements, *acts)))
+    """The directory that these acts make."""
+    directory, rejected = world.verified(record_of(*acts))
     assert rejected == ()
     return directory
 
