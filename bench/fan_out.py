@@ -16,7 +16,7 @@ from bench.services import Child, environment_of, running
 from bench.stage import LIMITS, LOADED, SENDER
 from broker.desk.tls import client_context
 from broker.gateway.server import split_address
-from broker.model import DeskRef, Pair
+from broker.model import AgencyRef, DeskRef, Pair
 from broker.sandbox.world import Plan, World, make_world
 from keys.charter import ChannelName, Charter, Sealing
 from keys.custody.envelope import INTERACTIVE_DEMO
@@ -58,6 +58,14 @@ def charter_of(name: str, members: Sequence[Country], *, shows: bool = True) -> 
         conveners=frozenset(members[:1]),
         members=dict.fromkeys(members, (SENDER.agency,)),
     )
+
+
+def agencies() -> Mapping[AgencyRef, tuple[AgencyFunction, str]]:
+    """One of each country: what nobody there may read is not sent there."""
+    return {
+        AgencyRef(country=country, agency=SENDER.agency): (AgencyFunction.PROSECUTION, "Fiscalía")
+        for country in Country
+    }
 
 
 async def measure_fan_out(folder: Path, *, messages: int, repeats: int) -> list[Road]:
@@ -120,7 +128,7 @@ def _to(author: Author, channel: ChannelName) -> Author:
 
 def _plan(charters: tuple[Charter, ...]) -> Plan:
     return Plan(
-        agencies={SENDER: (AgencyFunction.PROSECUTION, "FGR")},
+        agencies=agencies(),
         desks=frozenset(
             DeskRef(country=country, compartment=Compartment.INTELLIGENCE) for country in Country
         ),

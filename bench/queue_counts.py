@@ -13,9 +13,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
-from bench.fan_out import charter_of
+from bench.fan_out import agencies, charter_of
 from bench.services import Child, Server, environment_of, running
-from bench.stage import LIMITS, SENDER
+from bench.stage import LIMITS
 from broker.desk.client import EnlaceClient
 from broker.directory import Directory
 from broker.model import DeskRef
@@ -24,7 +24,7 @@ from broker.storage.ledger import open_ledger
 from broker.wiring import utc_now
 from keys.charter import Charter
 from keys.custody.envelope import INTERACTIVE_DEMO
-from schemas.vocabulary import AgencyFunction, Country
+from schemas.vocabulary import Country
 
 CHANNELS: Final = 50
 DEADLINE: Final = 300
@@ -66,8 +66,7 @@ def fifty(number: int = CHANNELS) -> tuple[Charter, ...]:
 
 
 async def _measure(folder: Path, rabbitmq: Server | None, *, channels: int) -> Count:
-    agencies = {SENDER: (AgencyFunction.PROSECUTION, "FGR")}
-    plan = Plan.everybody(agencies, fifty(channels))
+    plan = Plan.everybody(agencies(), fifty(channels))
     world = await make_world(
         folder,
         plan,

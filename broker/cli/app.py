@@ -26,6 +26,7 @@ from broker.cli import (
     read,
     recalls,
     requests,
+    retention,
     schemas,
     send,
     sign,
@@ -33,8 +34,18 @@ from broker.cli import (
     subscribe,
     validate,
 )
-from broker.cli.admin import channels, deciding, listing, pairs, participants, requeue, statements
+from broker.cli.admin import (
+    channels,
+    deciding,
+    holds,
+    listing,
+    pairs,
+    participants,
+    requeue,
+    statements,
+)
 from broker.cli.admin import requests as admin_requests
+from broker.cli.admin import retention as admin_retention
 from broker.cli.ceremony import holder
 from broker.cli.ceremony import root as ceremony
 from broker.cli.help_page import HelpCommand, HelpGroup
@@ -56,6 +67,11 @@ def make() -> typer.Typer:
     root.command("requests", cls=HelpCommand)(requests.requests)
     root.command("notices", cls=HelpCommand)(notices.notices)
     root.add_typer(recalls.make(), name="recalls")
+    root.command("retention", cls=HelpCommand)(retention.retention)
+    root.add_typer(
+        _group_of({"add": retention.add, "lift": retention.lift, "list": retention.list_holds}),
+        name="hold",
+    )
     root.command("validate", cls=HelpCommand)(validate.validate)
     root.add_typer(_group_of({"list": schemas.list_schemas, "show": schemas.show}), name="schemas")
     root.add_typer(
@@ -126,6 +142,10 @@ def _admin() -> typer.Typer:
     admin.command("list", cls=HelpCommand)(listing.list_directory)
     admin.command("requests", cls=HelpCommand)(admin_requests.requests)
     admin.command("requeue", cls=HelpCommand)(requeue.requeue)
+    admin.command("retention", cls=HelpCommand)(admin_retention.retention)
+    admin.add_typer(
+        _group_of({"add": holds.add, "lift": holds.lift, "list": holds.list_holds}), name="hold"
+    )
     return admin
 
 

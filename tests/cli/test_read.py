@@ -9,7 +9,7 @@ from broker.desk.profile import Profile
 from tests.cli.conftest import Cli
 from tests.desk import world
 from tests.desk.world import HandOverParts
-from tests.fakes.gateway import FakeGateway
+from tests.fakes.gateway import DROP, FakeGateway
 
 ID = world.message_id(1)
 PURPOSE = world.document()["purpose"]["code"]
@@ -55,7 +55,19 @@ def test_read_shows_nothing_when_the_purpose_is_not_allowed(
     assert "purpose-denied" in ran.err
 
 
-def test_read_shows_nothing_when_the_gateway_refuses_or_is_away(
+def test_read_shows_nothing_when_the_gateway_is_away(
+    as_desk: FakeGateway, inbox: Path, cli: Cli
+) -> None:
+    """Fail closed: what cannot be noted is not read, and nothing is kept for later."""
+    as_desk.faults["/v1/uses"].extend([DROP] * 500)
+
+    ran = cli("read", ID, "--inbox", inbox, "--reader", "analyst")
+
+    assert (ran.code, ran.out) == (5, "")
+    assert as_desk.uses == []
+
+
+def test_read_shows_nothing_when_the_desk_does_not_hold_it(
     as_desk: FakeGateway, inbox: Path, cli: Cli
 ) -> None:
     """Fail closed: what is not noted is not read."""

@@ -73,6 +73,7 @@ PLAN = Plan(
         MP: (AgencyFunction.PROSECUTION, "Ministerio Público"),
         HN_MP: (AgencyFunction.PROSECUTION, "Ministerio Público"),
         AgencyRef(country=HN, agency="dinaf"): (AgencyFunction.CHILD_PROTECTION, "DINAF"),
+        AgencyRef(country=SV, agency="pnc"): (AgencyFunction.POLICE_INTELLIGENCE, "PNC"),
         AgencyRef(country=MX, agency="uif"): (AgencyFunction.PROSECUTION, "Another of Mexico"),
     },
     desks=frozenset({GT_DESK, HN_DESK, MX_DESK, SV_DESK, GT_PROTECTION, HN_PROTECTION}),

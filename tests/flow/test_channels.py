@@ -11,18 +11,24 @@ from pathlib import Path
 import pytest
 
 from broker import hand_over
-from broker.desk.client import Accepted
+from broker.desk.client import Accepted, EnlaceClient
 from broker.desk.failures import ProblemError
+from broker.desk.held_keys import HeldKeys
 from broker.desk.inbox import Inbox
+from broker.desk.rewrap import Rewrapper
 from broker.desk.subscribe import Subscription
 from broker.evidence.receipts import verify_receipt
 from broker.model import Acceptance, AgencyRef, DeliveryState, DeskRef, QueueName
 from broker.ports import SignReceipt
+from broker.sandbox.kits import STATED
 from broker.sealing.wire import parse
 from broker.storage.ledger import open_ledger
 from broker.wiring import utc_now
 from keys.act import ActKind
+from keys.algorithms import EncryptionAlgorithm
+from keys.holder import Holder
 from keys.identifiers import KeyId
+from keys.key import DecryptionKey, KeyUse
 from schemas.examples import accepted as accepted_examples
 from schemas.loader import SchemaSet
 from tests.flow.channel_world import (
@@ -457,3 +463,40 @@ async def test_requeue_revives_one_members_dead_letter(
         assert before[HN_DESK] is DeliveryState.DISPATCHED
         assert ids(await exchange.receive(GT_DESK)) == [accepted.id]
         assert ids(await exchange.receive(HN_DESK)) == [accepted.id]
+
+
+async def test_rewrap_moves_what_waits_in_a_channel(exchange: Running) -> None:
+    """A desk's next key opens what waited there, its count follows, and the others' stays."""
+    accepted = [await send(exchange, to=to(channel)) for channel in (TRIO, QUIET)]
+    old, new = exchange.world.holdings[GT_DESK].decryption, next_key()
+    assert old is not None
+    kit = exchange.world.kits[GT]
+    stated = kit.state(Holder.desk(GT, GT_DESK.compartment), KeyUse.DESK_ENCRYPTION, new.public)
+    at = (kit.now - timedelta(hours=40), kit.now - timedelta(hours=39))
+    proposal, approval = kit.decide(ActKind.ACTIVATE, keys=[new.kid], at=at)
+    async with exchange.directory_change() as store:
+        await store.add_statements([stated], at=kit.now - STATED)
+        await store.add_statements([proposal], at=at[0])
+        await store.add_statements([approval], at=at[1])
+    world = exchange.world
+    held = HeldKeys.of(world.holdings[GT_DESK].bundle, world.profile(GT_DESK))
+    held = replace(held, decryption={key.kid: key for key in (old, new)})
+
+    async with EnlaceClient(world.profile(GT_DESK), held, world.pins) as client:
+        totals = await Rewrapper(client).run(old.kid)
+        counts = await exchange.gateway.key_ledger.in_flight([old.kid, new.kid])
+        exchange.clients[GT_DESK] = client
+        received = await exchange.receive(GT_DESK)
+
+    assert (totals.waiting, totals.rewrapped, totals.left) == (2, 2, [])
+    assert {(each.queue, each.kid): each.count for each in counts} == {
+        (f"{TRIO}.GT", new.kid): 1,
+        (f"{QUIET}.GT", new.kid): 1,
+    }
+    assert ids(received) == [each.id for each in accepted]
+    assert ids(await exchange.receive(HN_DESK)) == [each.id for each in accepted]
+
+
+def next_key() -> DecryptionKey:
+    """Guatemala's next key."""
+    return DecryptionKey.generate(EncryptionAlgorithm.HPKE_9_KE, KeyId("GT-next-2"))

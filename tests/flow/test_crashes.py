@@ -23,6 +23,7 @@ from keys.charter import ChannelName
 from keys.custody.envelope import INTERACTIVE_DEMO
 from schemas.loader import SchemaSet
 from tests.flow.channel_world import GT, MX, charter
+from tests.flow.channel_world import PLAN as CHANNEL_PLAN
 from tests.flow.conftest import FISCALIA, GT_DESK, PLAN, as_bytes, lines, message
 from tests.flow.crashing_gateway import PLACES
 
@@ -101,7 +102,11 @@ async def test_deliver_exactly_once_when_the_gateway_is_killed(
     url = request.getfixturevalue("amqp_url") if transport == "rabbitmq" else None
     world = await make_world(
         tmp_path / "world",
-        replace(PLAN, channels=(charter(DUO, members={MX: ("fgr",), GT: ("mp",)}),)),
+        replace(
+            PLAN,
+            agencies=CHANNEL_PLAN.agencies,
+            channels=(charter(DUO, members={MX: ("fgr",), GT: ("mp",)}),),
+        ),
         cost=INTERACTIVE_DEMO,
         amqp_url=url,
         amqp_namespace=f"t{secrets.token_hex(4)}.",

@@ -7,8 +7,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import Connection, text
 
-from broker.key_ports import Notice
-from broker.model import Acceptance, DeliveryState, Event, EventKind, Facts
+from broker.model import Acceptance, DeliveryState, Event, EventKind, Facts, Notice
 from broker.retention_ports import Keeping, Overdue
 from broker.storage.ledger import Ledger
 from keys.identifiers import KeyId
