@@ -11,6 +11,7 @@ from broker.directory import Directory
 from broker.model import AgencyRef, DeskRef
 from broker.sealing.route import SealRoute
 from keys.channel import Channel
+from keys.charter import Sealing
 
 UNKNOWN_STEP: Final = "channel"
 """What a desk says when it does not know the channel; it looks again before it stops."""
@@ -51,6 +52,15 @@ def fault_of(route: SealRoute, *, desk: DeskRef, at: datetime, directory: Direct
     ):
         return MEMBERS_STEP
     return None
+
+
+def must_be_sealed(route: SealRoute, *, at: datetime, directory: Directory) -> bool:
+    """Whether the charter of that time lets only the origin seal: then the gateway saw nothing."""
+    channel = None if route.channel is None else directory.channel(route.channel)
+    charters = [] if channel is None else [channel.charter(moment) for moment in _moments(at)]
+    return bool(charters) and all(
+        one is not None and one.sealing is Sealing.ORIGIN for one in charters
+    )
 
 
 def _took_part(channel: Channel, desk: DeskRef, at: datetime) -> bool:
