@@ -27,16 +27,24 @@ def peak_kib() -> int:
     """The most memory that this process ever had resident."""
     # ``ru_maxrss`` of a fresh child can be its parent's; the kernel's high-water mark is ours.
     if STATUS.exists():
-        for line in STATUS.read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1])
+        return _status("VmHWM:")
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return usage // 1024 if sys.platform == "darwin" else usage
 
 
+def resident_kib() -> int:
+    """The memory that this process has resident; the most it had where that is not told."""
+    return _status("VmRSS:") if STATUS.exists() else peak_kib()
+
+
+def _status(name: str) -> int:
+    lines = STATUS.read_text(encoding="ascii").splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
+
+
 async def usage() -> Answer:
     """Answer what this process has used."""
-    return {"cpu_us": cpu_us(), "peak_kib": peak_kib()}
+    return {"cpu_us": cpu_us(), "peak_kib": peak_kib(), "resident_kib": resident_kib()}
 
 
 async def serve(commands: Mapping[str, Command]) -> None:

@@ -21,6 +21,7 @@ import structlog
 import uvloop
 
 from bench import machine, report
+from bench.fan_out import measure_fan_out
 from bench.parts import (
     measure_joined,
     measure_pure,
@@ -29,6 +30,7 @@ from bench.parts import (
     measure_stored,
     workbench,
 )
+from bench.queue_counts import measure_queue_counts
 from bench.report import ACCEPT, DELIVERY, HELD, HTTPS, RAW, RELAY, STREAM, Result
 from bench.rounds import Options, Samples, run_deliveries, run_rounds, say
 from bench.services import MissingError, Server, postgresql, rabbitmq
@@ -36,6 +38,8 @@ from bench.stage import open_bare, open_stage, postgresql_version, scratch_ledge
 from bench.suspension import measure_suspension
 
 CLIENTS: Final = (1, 16, 64)
+FEW: Final = 20
+"""A run of so many only shows that it runs: the many queues are left out."""
 PRESIGNED: Final = 4000
 """Proofs are good for a minute; more in one round could outlive it on a slow machine."""
 
@@ -144,6 +148,18 @@ async def _combination(
         result.suspension = await measure_suspension(
             folder / "suspension", times=min(options.repeats, 5)
         )
+        if ledger == "sqlite":
+            say("fan-out")
+            result.roads = await measure_fan_out(
+                folder / "fan-out",
+                messages=min(options.messages, 500),
+                repeats=options.repeats,
+            )
+        if ledger == "sqlite" and options.messages > FEW:
+            say("queues")
+            result.queue_counts = await measure_queue_counts(
+                folder / "queues", servers["rabbitmq"] if transport == "rabbitmq" else None
+            )
         result.gateway_peak_kib = (await stage.gateway.ask("usage"))["peak_kib"]
     result.rows = samples.rows(RAW, HTTPS, ACCEPT, HELD, RELAY)
     result.delivery = deliveries.rows(DELIVERY, STREAM)

@@ -53,8 +53,18 @@ async def main() -> None:
         async def collect() -> child.Answer:
             return {"collected": gc.collect()}
 
+        async def streams() -> child.Answer:
+            value = gateway.metrics.registry.get_sample_value("enlace_open_streams")
+            return {"open": round(value or 0)}
+
         await child.serve(
-            {"hold": hold, "release": release, "unpublished": unpublished, "collect": collect}
+            {
+                "hold": hold,
+                "release": release,
+                "unpublished": unpublished,
+                "collect": collect,
+                "streams": streams,
+            }
         )
 
 

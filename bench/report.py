@@ -4,7 +4,9 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from bench.fan_out import AIM, Road
 from bench.parts import POLICY, Part
+from bench.queue_counts import Count
 from bench.services import Usage
 from bench.suspension import Suspension
 
@@ -86,6 +88,8 @@ class Result:
     joined: Part | None = None
     ratios: list[Ratio] = field(default_factory=list)
     delivery: list[Row] = field(default_factory=list)
+    roads: Sequence[Road] = ()
+    queue_counts: Sequence[Count] = ()
     gateway_peak_kib: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -165,10 +169,39 @@ def write(result: Result) -> str:
     lines += _parts(result)
     lines += ["", "Ratios:", ""]
     lines += [f"  {one.name}, {one.clients} clients: {one.value:.2f}" for one in result.ratios]
+    lines += _fan_out(result.roads)
+    lines += _queue_counts(result.queue_counts)
     lines += ["", "Delivery (load is the desk: it opens, verifies, stores and signs):", ""]
     lines += _table(result.delivery)
     lines += ["", f"Gateway, most memory resident: {result.gateway_peak_kib / 1024:.0f} MiB", ""]
     return "\n".join(lines)
+
+
+def _fan_out(roads: Sequence[Road]) -> list[str]:
+    if not roads:
+        return []
+    lines = ["", f"Fan-out, µs of CPU of the accept path (aim for 11 members: {AIM}):", ""]
+    lines += ["| to | recipients | µs | over the pair |", "|---|---|---|---|"]
+    return lines + [
+        f"| {one.name} | {one.recipients} | {one.accept_us:.0f} | {one.over_pair:.2f} |"
+        for one in roads
+    ]
+
+
+def _queue_counts(counts: Sequence[Count]) -> list[str]:
+    if not counts:
+        return []
+    head = (
+        "| queues | of channels | directory verified ms | ready s | all desks read s "
+        "| gateway MiB | RabbitMQ, more than before MiB |"
+    )
+    lines = ["", "Many queues, declared and consumed:", "", head, "|---|---|---|---|---|---|---|"]
+    return lines + [
+        f"| {one.queues} | {one.channels} | {one.verify_ms:.0f} | {one.ready_s:.1f} "
+        f"| {one.reading_s:.1f} | {one.gateway_mib:.0f} "
+        f"| {'—' if one.rabbitmq_mib is None else f'{one.rabbitmq_mib:.0f}'} |"
+        for one in counts
+    ]
 
 
 def as_json(facts: Mapping[str, str], results: Sequence[Result]) -> dict[str, object]:

@@ -54,6 +54,16 @@ class Server:
                 seconds += times.user + times.system
         return round(1e6 * seconds)
 
+    def resident_mib(self) -> float | None:
+        """Memory of the whole family now; pages that several share count for each."""
+        if self.root is None:
+            return None
+        octets: int = self.root.memory_info().rss
+        for process in self.root.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                octets += process.memory_info().rss
+        return octets / 2**20
+
 
 class Child:
     """One of our own servers (``bench.child``), with which one can talk."""

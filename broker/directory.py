@@ -7,6 +7,7 @@ nor open a road. What an agency is for, and which client is whose, he could chan
 are not signed yet.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -277,6 +278,15 @@ class Directory:
     def channels(self) -> tuple[Channel, ...]:
         """Every channel that was ever proposed, by name."""
         return tuple(channel for _, channel in sorted(self._channels.items()))
+
+    @property
+    def standing(self) -> str:
+        """What time has made of this version: the same for every process that is in step."""
+        states = [
+            f"{one.name} {one.state(self.at)} {one.members(self.at)}" for one in self.channels
+        ]
+        text = "\n".join((*self._pairs, *states))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def queues(self) -> tuple[QueueName, ...]:
         """Every open road, in a stable order: of pairs, then of channels and their members."""

@@ -10,15 +10,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 import structlog
 
 from broker.attempt import attempt
 from broker.directory import Directory
-from broker.key_ports import Notice
-from broker.model import DeliveryNumber
+from broker.model import Notice
 from broker.notices import SignNotice
 from broker.ports import Clock
 from broker.request_ports import Request, RequestLedger
@@ -29,7 +27,6 @@ from schemas.vocabulary import Country
 INTERVAL: Final = timedelta(seconds=15)
 """How late a convener may learn of it; the shortest time to answer is eight hours."""
 PAGE: Final = 100
-FIRST: Final = DeliveryNumber(0)
 OVERDUE: Final = "request-overdue"
 
 log = structlog.get_logger()
@@ -45,12 +42,14 @@ class Escalations:
     sign: SignNotice
     issuer: str
     clock: Clock
+    every: timedelta | None = None
+    """How often it looks; None means :data:`INTERVAL`."""
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             await attempt("escalation", self.look)
-            await asyncio.sleep(INTERVAL.total_seconds())
+            await asyncio.sleep((self.every or INTERVAL).total_seconds())
 
     async def look(self) -> int:
         """Escalate all that is overdue and was not yet; say how much this process did.
@@ -58,24 +57,35 @@ class Escalations:
         Raises:
             LedgerUnavailableError: What was not done is done at the next look.
         """
-        now, after, told = self.clock(), FIRST, 0
-        while page := await self.ledger.to_escalate(now=now, after=after, limit=PAGE):
-            for request in page:
-                # One that fails is told of in the log, and keeps no other from being escalated.
-                if await attempt("escalation", partial(self._escalate, request, now)):
-                    told += 1
-            after = page[-1].delivery
+        now, told = self.clock(), 0
+        while page := await self.ledger.to_escalate(now=now, limit=PAGE):
+            done = [await self._try(request, now) for request in page]
+            told += done.count(True)
+            if None in done:
+                # What failed would come again at once: it waits for the next look.
+                break
         return told
 
-    async def _escalate(self, request: Request, now: datetime) -> None:
+    async def _try(self, request: Request, now: datetime) -> bool | None:
+        """Escalate one; None if that failed: it keeps no other from being escalated."""
+        done: list[bool] = []
+
+        async def step() -> None:
+            done.append(await self._escalate(request, now))
+
+        return done[0] if await attempt("escalation", step) else None
+
+    async def _escalate(self, request: Request, now: datetime) -> bool:
         notices = [
             self._notice(request, country, now)
             for country in sorted(whom_to_tell(request, self.directory(), now))
         ]
         # A crash before this line costs nothing: nobody was told, and the next look tells. One
         # after it neither: note and notices are one transaction.
-        if await self.ledger.escalate(request.delivery, notices, at=now):
+        is_new = await self.ledger.escalate(request.delivery, notices, at=now)
+        if is_new:
             log.warning("request:overdue", delivery=request.delivery, road=request.road)
+        return is_new
 
     def _notice(self, request: Request, country: Country, now: datetime) -> Notice:
         payload: JsonObject = {

@@ -48,6 +48,7 @@ from broker.ports import Clock, DirectoryMoved, IdTaken, MessageLedger, Recorded
 from broker.sealing.content import SignedContent
 from broker.sealing.route import route_of
 from broker.sealing.seal import SealedMessage, seal
+from keys.charter import ChannelName
 from keys.entropy import Entropy
 from keys.identifiers import KeyId
 from keys.key import EncryptionKey, VerificationKey
@@ -150,8 +151,12 @@ class Exchange:
         """
         now = self.clock()
         self.directory.at(now)
-        routed = await self._admit(self._authenticate(posting, sender, now), now)
-        self._recipient_keys(routed, now)
+        signed = self._authenticate(posting, sender, now)
+        routed = await self._admit(signed, now)
+        keys = self._recipient_keys(routed, now)
+        if isinstance(signed, ClaimedPosting):
+            # What its origin has sealed is whole already, and must be right.
+            check_sealed(signed, keys)
         return routed
 
     async def status(self, message_id: MessageId, sender: AgencyRef) -> MessageStatus | None:
@@ -232,8 +237,17 @@ class Exchange:
             channel=message.to.channel,
             facts=message.facts,
             roots=routed.roots,
+            hides_recipients=self._hides(message.to.channel, now),
             facts_digest=signed.facts_digest if isinstance(signed, ClaimedPosting) else None,
         )
+
+    def _hides(self, name: ChannelName | None, now: datetime) -> bool:
+        if name is None:
+            # A message to countries names them all, and its sender has signed that.
+            return False
+        channel = self._current.channel(name)
+        charter = None if channel is None else channel.charter(now)
+        return charter is None or not charter.shows_recipients
 
     async def _first_answer(self, signed: Authenticated) -> Accepted | None:
         message_id = (

@@ -17,6 +17,7 @@ from broker.model import (
     DeliveryState,
     DeskRef,
     MessageId,
+    Notice,
     QueueName,
     Receipt,
 )
@@ -109,21 +110,6 @@ class Pickup:
     version: int
     at: datetime
     """When it last said so."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """What the exchange tells a country: of a key, or of a request that nobody answers."""
-
-    country: Country
-    at: datetime
-    event: str
-    kid: KeyId | None = None
-    """The key, if it is about one."""
-    subject: bytes
-    """SHA-256 of what it is about: a country is told of it once."""
-    token: str = field(repr=False)
-    """The exchange's signed statement of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,15 @@ from typing import NewType, TypeAlias
 from keys.charter import ChannelName
 from keys.identifiers import KeyId
 from keys.strict_json import JsonValue
-from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
+from schemas.vocabulary import (
+    Compartment,
+    Country,
+    Disposition,
+    HandlingCode,
+    KeptReason,
+    Kind,
+    Urgency,
+)
 
 Json: TypeAlias = JsonValue
 """What strict JSON can hold."""
@@ -151,6 +159,8 @@ class ClaimedPosting:
     schema: str
     facts: "Facts"
     facts_digest: str
+    second_signed_with: KeyId | None = None
+    """The key of a second officer who vouches for the same (SG-03)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,15 +341,6 @@ class EventKind(StrEnum):
     """The exchange destroyed the sealed content; its hash stays."""
 
 
-class Disposition(StrEnum):
-    """What a desk did with a message that was recalled or rectified (SG-07)."""
-
-    DESTROYED = "destroyed"
-    CORRECTED = "corrected"
-    KEPT = "kept"
-    """It says why; later it may still destroy or correct."""
-
-
 class RefusalReason(StrEnum):
     """Why a desk returns a message; the code list ``refusal-reasons`` has the labels."""
 
@@ -369,7 +370,7 @@ class Event:
     facts_digest: str | None = None
     """Of ``ACCEPTED``, sealed by its origin: what the facts were said to be."""
     reason: RefusalReason | None = None
-    disposition: "Disposition | None" = None
+    disposition: Disposition | None = None
     """Of ``DISPOSED``."""
 
 
@@ -470,6 +471,57 @@ class DeskAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UseStatement:
+    """What a desk has signed about one reading; its purpose is a code, and not yet allowed."""
+
+    desk: DeskRef
+    message_id: MessageId
+    content_hash: ContentHash
+    reader: str
+    """A role, never a person's name."""
+    purpose: str
+    stated_at: datetime
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskDisposition:
+    """A desk's signed word on a recall or rectification, verified by ``admission.dispose``."""
+
+    desk: DeskRef
+    recall: MessageId
+    origin: AgencyRef
+    """Who recalls: several agencies may use one id."""
+    content_hash: ContentHash
+    """Of the recall."""
+    subject: MessageId
+    """The message that is recalled or rectified."""
+    disposition: Disposition
+    because: KeptReason | None
+    """Of what is kept: why."""
+    until: date | None
+    """Of what is kept: until when, if the desk knows."""
+    answered_at: datetime
+    """When the desk says it signed."""
+    token: str = field(repr=False)
+    """The desk's compact JWS, kept as evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedUse:
+    """A role that reads a message, and for what, by its desk's signed word (SG-06)."""
+
+    at: datetime
+    """When it was first said."""
+    reader: str
+    purpose: str
+    times: int
+    """How often it was said."""
+    token: str = field(repr=False)
+    """The desk's first signature over it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientStatus:
     """How far one recipient's copy has come, with the evidence for it."""
 
@@ -482,6 +534,8 @@ class RecipientStatus:
     """The desk's own signature over its answer."""
     receipt: str | None
     """The gateway's receipt for the final event."""
+    uses: tuple[StatedUse, ...] = ()
+    """Which purposes it was opened for."""
     order: "OrderStatus | None" = None
     """Of a recall or rectification: what the desk did with its copy of the other message."""
 
@@ -493,8 +547,7 @@ class OrderStatus:
     answered_at: datetime | None
     """None: open."""
     disposition: Disposition | None
-    because: str | None
-    """A code of ``kept_reason``."""
+    because: KeptReason | None
     until: date | None
     """Until when the desk means to keep it."""
     desk_evidence: str | None
@@ -514,6 +567,21 @@ class MessageStatus:
     content_hash: ContentHash
     receipt: str
     recipients: tuple[RecipientStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What the exchange tells a country: of a key, or of a request that nobody answers."""
+
+    country: Country
+    at: datetime
+    event: str
+    kid: KeyId | None = None
+    """The key, if it is about one."""
+    subject: bytes
+    """SHA-256 of what it is about: a country is told of it once."""
+    token: str = field(repr=False)
+    """The exchange's signed statement of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

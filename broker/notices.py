@@ -10,18 +10,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from broker.key_ports import AffectedDelivery, KeyLedger, Notice
-from broker.model import DeliveryNumber
+from broker.key_ports import AffectedDelivery, KeyLedger
+from broker.model import DeliveryNumber, Event, Notice
 from keys import strict_json
 from keys.act import ActKind
 from keys.decision import Decision
 from keys.decisions import Decisions
 from keys.identifiers import KeyId
-from keys.strict_json import JsonObject
+from keys.strict_json import JsonObject, JsonValue
 from schemas.vocabulary import Country
 
 NOTICE_TYP: Final = "enlace-notice+jws"
 COMPROMISED: Final = "key-compromised"
+UNREAD: Final = "message-expired-unread"
 PAGE: Final = 200
 """Deliveries in one notice at most: 12 KiB."""
 
@@ -104,6 +105,42 @@ class Notices:
             token=self.sign(strict_json.write(payload)),
         )
         return await self.ledger.add_notice(notice)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadNotices:
+    """Tells a country that a message of its own ran out before its desk had acknowledged it."""
+
+    sign: SignNotice
+    issuer: str
+
+    def __call__(self, expired: Sequence[Event]) -> Sequence[Notice]:
+        """Write one notice for each country; a ``TellUnread`` (SG-08)."""
+        found: dict[Country, list[Event]] = {}
+        for event in expired:
+            found.setdefault(event.sender.country, []).append(event)
+        return [self._notice(country, events) for country, events in sorted(found.items())]
+
+    def _notice(self, country: Country, events: Sequence[Event]) -> Notice:
+        deliveries: list[JsonValue] = [
+            {"mid": each.message_id, "org": str(each.sender), "desk": str(desk)}
+            for each in events
+            for desk in each.recipients
+        ]
+        at = events[0].at
+        payload: JsonObject = {
+            "iss": self.issuer,
+            "event": UNREAD,
+            "country": country.value,
+            "at": _seconds(at),
+            "deliveries": deliveries,
+        }
+        # A delivery expires once, so no two notices are of the same ones.
+        subject = hashlib.sha256(
+            strict_json.write({"event": UNREAD, "deliveries": deliveries})
+        ).digest()
+        token = self.sign(strict_json.write(payload))
+        return Notice(country=country, at=at, event=UNREAD, subject=subject, token=token)
 
 
 def _by_origin(

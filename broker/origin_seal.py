@@ -4,7 +4,7 @@ Where an agency seals a message itself, the gateway sees the route and nothing o
 The facts come in the ``Origin-Seal`` header, signed over the hash of the sealed content. The
 gateway goes by them, keeps of them what it keeps of any message, and puts a salted digest into
 the receipt. A desk that opens the message computes the same digest from what it reads: a lie
-shows, and its originator's signature is under it.
+shows, and the gateway's signature is under what was said.
 """
 
 import hashlib
@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from broker.admission import facts_form
+from broker.admission.acknowledge import MESSAGE_ID
 from broker.admission.message_signature import ALGORITHMS, FindMessageKey
-from broker.admission.validate import MAX_AHEAD, MAX_LIFE, MAX_REVIEW
+from broker.admission.sealed_document import check_document
+from broker.admission.validate import check_times
 from broker.errors import (
     Code,
     DocumentError,
@@ -34,6 +36,7 @@ from broker.model import (
     MessageId,
     SealedPosting,
 )
+from broker.sealing import content as content_form
 from broker.sealing import wire
 from broker.sealing.route import SealRoute
 from broker.sealing.seal import SealedMessage
@@ -46,7 +49,10 @@ from keys.strict_json import JsonObject, JsonValue
 from schemas.loader import SchemaSet
 
 ORIGIN_SEAL_TYP: Final = "enlace-origin-seal+jws"
+SECOND_SEAL_TYP: Final = "enlace-second-seal+jws"
+SEPARATOR: Final = ","
 MEMBERS: Final = frozenset({"mid", "org", "sch", "hash", "facts", "salt", "iat"})
+SECOND_MEMBERS: Final = frozenset({"seal", "iat"})
 MAX_CHARS: Final = 8000
 """Of the header; fifty messages named in ``lineage`` take 5000."""
 SALT_BYTES: Final = 32
@@ -56,7 +62,12 @@ AHEAD: Final = timedelta(seconds=60)
 
 
 def state_facts(
-    sealed: SealedMessage, message: Envelope, key: SigningKey, *, now: datetime
+    sealed: SealedMessage,
+    message: Envelope,
+    key: SigningKey,
+    *,
+    now: datetime,
+    second: SigningKey | None = None,
 ) -> SealedPosting:
     """Vouch for a message that its own agency has sealed.
 
@@ -65,6 +76,7 @@ def state_facts(
         message: What was sealed; its facts are stated, nothing else of it.
         key: A message-signature key of the agency.
         now: Good for an hour from here.
+        second: Another key of the agency, of its second officer (SG-03).
 
     Raises:
         RuntimeError: It was sealed elsewhere, so its salt is not known.
@@ -81,6 +93,9 @@ def state_facts(
         "iat": int(now.timestamp()),
     }
     token = jws.sign_compact(strict_json.write(payload), key, typ=ORIGIN_SEAL_TYP)
+    if second is not None:
+        agreed = strict_json.write({"seal": _digest_of(token), "iat": int(now.timestamp())})
+        token += SEPARATOR + jws.sign_compact(agreed, second, typ=SECOND_SEAL_TYP)
     return SealedPosting(jwe=sealed.jwe, seal=token)
 
 
@@ -100,8 +115,9 @@ def verify_origin_seal(
     """Prove that the caller vouches for this sealed content, and read its facts.
 
     Raises:
-        SignatureError: ``FACTS_INVALID``; ``SIGNATURE_FOREIGN``, the key is another agency's;
-            ``SIGNATURE_STALE``, over an hour old or 60 s ahead.
+        SignatureError: ``FACTS_INVALID``; ``SIGNATURE_FOREIGN``, a key is another agency's;
+            ``SIGNATURE_STALE``, over an hour old or 60 s ahead; ``SIGNATURE_MISMATCH``, the
+            second officer vouches for another seal.
         DocumentError: ``SEAL_INVALID``: the content is of another form, or another content.
     """
 
@@ -113,15 +129,22 @@ def verify_origin_seal(
             raise SignatureError(Code.SIGNATURE_FOREIGN)
         return found[0]
 
+    if len(posting.seal) > MAX_CHARS:
+        raise SignatureError(Code.FACTS_INVALID)
+    author, separator, second = posting.seal.partition(SEPARATOR)
     try:
         verified = jws.verify_compact(
-            posting.seal, typ=ORIGIN_SEAL_TYP, find_key=find_own, max_bytes=MAX_CHARS
+            author, typ=ORIGIN_SEAL_TYP, find_key=find_own, max_bytes=MAX_CHARS
         )
         members = strict_json.parse_object(verified.payload)
         claimed = _claimed(members, posting, caller, verified.kid)
+        _check_time(members["iat"], now)
+        if separator:
+            agreed = jws.verify_compact(second, typ=SECOND_SEAL_TYP, find_key=find_own)
+            _check_second(agreed, verified, author, now)
+            claimed = replace(claimed, second_signed_with=agreed.kid)
     except (TokenError, KeyFormatError, ValueError):
         raise SignatureError(Code.FACTS_INVALID) from None
-    _check_time(members["iat"], now)
     if claimed.content_hash != _content_hash(posting.jwe):
         raise _seal_invalid("")
     return claimed
@@ -131,7 +154,8 @@ def validate_sealed(claimed: ClaimedPosting, schemas: SchemaSet, *, now: datetim
     """Turn a sealed posting into what can be routed, by its route and its facts.
 
     Raises:
-        DocumentError: ``SEAL_INVALID``, an unknown kind or version, or impossible times.
+        DocumentError: ``SEAL_INVALID``, an unknown kind or version, impossible times, or what
+            the schema of its kind does not allow.
         PermissionDeniedError: The route names another sender.
     """
     route = _route_of(claimed.jwe)
@@ -145,7 +169,9 @@ def validate_sealed(claimed: ClaimedPosting, schemas: SchemaSet, *, now: datetim
         problem = FieldProblem(pointer="/version", code="version-unknown")
         raise DocumentError(Code.VERSION_UNKNOWN, problems=[problem])
     envelope = _envelope(route, claimed)
-    _check_times(envelope, now)
+    check_document(envelope, schemas)
+    facts = claimed.facts
+    check_times(envelope, now, review_by=facts.review_by, reply_by=facts.reply_by)
     return envelope
 
 
@@ -156,7 +182,8 @@ def check_sealed(claimed: ClaimedPosting, keys: Sequence[EncryptionKey]) -> Seal
         The same, with its recipients in the order of the deliveries.
 
     Raises:
-        DocumentError: ``SEAL_INVALID``: an entry too many, too few, or for another key.
+        DocumentError: ``SEAL_INVALID``: an entry too many, too few, or for another key; or a
+            content that no key could open.
     """
     jwe = wire.parse(claimed.jwe)
     entries = {entry.kid: entry for entry in jwe.recipients}
@@ -169,6 +196,12 @@ def check_sealed(claimed: ClaimedPosting, keys: Sequence[EncryptionKey]) -> Seal
             wire.require_whole(entry)
     except (UnsealError, KeyFormatError):
         raise _seal_invalid("/recipients") from None
+    try:
+        content_form.require_whole(
+            *(base64url.decode(each) for each in (jwe.iv, jwe.ciphertext, jwe.tag))
+        )
+    except (UnsealError, KeyFormatError):
+        raise _seal_invalid("/ciphertext") from None
     ordered = replace(jwe, recipients=tuple(entries[key.kid] for key in keys))
     return SealedMessage(
         jwe=wire.write(ordered),
@@ -182,6 +215,10 @@ def _claimed(
 ) -> ClaimedPosting:
     if members.keys() != MEMBERS or members["org"] != str(caller):
         raise KeyFormatError("the origin seal is malformed")
+    message_id = _text(members["mid"])
+    # Also kept from the ledger, which is asked for it where the message itself is refused.
+    if MESSAGE_ID.fullmatch(message_id) is None:
+        raise KeyFormatError("the origin seal is malformed")
     salt = base64url.decode(_text(members["salt"]))
     if len(salt) != SALT_BYTES:
         raise KeyFormatError("the origin seal is malformed")
@@ -190,12 +227,26 @@ def _claimed(
         jwe=posting.jwe,
         sender=caller,
         signed_with=kid,
-        message_id=MessageId(_text(members["mid"])),
+        message_id=MessageId(message_id),
         content_hash=ContentHash(_text(members["hash"])),
         schema=_text(members["sch"]),
         facts=facts,
         facts_digest=facts_digest(facts, salt),
     )
+
+
+def _check_second(second: jws.Verified, author: jws.Verified, token: str, now: datetime) -> None:
+    members = strict_json.parse_object(second.payload)
+    # The material is compared, not the name: one key may be stated under two key ids.
+    if second.key.form == author.key.form or members.keys() != SECOND_MEMBERS:
+        raise KeyFormatError("the second officer is the author, or says too much")
+    if members["seal"] != _digest_of(token):
+        raise SignatureError(Code.SIGNATURE_MISMATCH)
+    _check_time(members["iat"], now)
+
+
+def _digest_of(token: str) -> str:
+    return base64url.encode(hashlib.sha256(token.encode("utf-8", "replace")).digest())
 
 
 def _check_time(iat: JsonValue, now: datetime) -> None:
@@ -238,24 +289,8 @@ def _envelope(route: SealRoute, claimed: ClaimedPosting) -> Envelope:
         urgency=route.urgency,
         handling=claimed.facts.handling,
         facts=claimed.facts,
+        second_signed_with=claimed.second_signed_with,
     )
-
-
-def _check_times(envelope: Envelope, now: datetime) -> None:
-    created, facts = envelope.created, envelope.facts
-    if envelope.expires <= now:
-        raise DocumentError(Code.MESSAGE_EXPIRED, problems=_at("/expires", "message-expired"))
-    problems: list[FieldProblem] = []
-    if created > now + MAX_AHEAD:
-        problems += _at("/created", "in-the-future")
-    if not created < envelope.expires <= created + MAX_LIFE:
-        problems += _at("/expires", "outside-its-limit")
-    if not created < facts.review_by <= created + MAX_REVIEW:
-        problems += _at("/review_by", "outside-its-limit")
-    if facts.reply_by is not None and not created < facts.reply_by <= created + MAX_LIFE:
-        problems += _at("/reply_by", "outside-its-limit")
-    if problems:
-        raise DocumentError(Code.TIME_INVALID, problems=problems)
 
 
 def _moment(text: str, pointer: str) -> datetime:

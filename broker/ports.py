@@ -9,9 +9,10 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
+from broker.errors import Code
 from broker.model import (
     Acceptance,
     AgencyRef,
@@ -26,10 +27,12 @@ from broker.model import (
     LogPosition,
     MessageId,
     MessageStatus,
+    Notice,
     Outgoing,
     QueueDepth,
     QueueName,
     Receipt,
+    UseStatement,
 )
 from schemas.vocabulary import Country
 
@@ -38,6 +41,15 @@ Clock = Callable[[], datetime]
 
 SignReceipt = Callable[[Event, LogPosition], str]
 """Signs an event at its place in the log; called inside the ledger's transaction."""
+
+
+TellUnread: TypeAlias = Callable[[Sequence[Event]], Sequence[Notice]]
+"""Says who is told of messages that ran out unread; called inside the ledger's transaction."""
+
+
+def tell_nobody(_: Sequence[Event]) -> Sequence[Notice]:
+    """Tell nobody: a ``TellUnread`` for who has no key to sign with."""
+    return ()
 
 
 # --- the ledger: messages -------------------------------------------------------------
@@ -83,6 +95,9 @@ class MessageLedger(Protocol):
         commit can succeed and its answer be lost. Recording it again is safe, and answers
         ``replayed`` if it was. ``sign`` may be called from another thread.
 
+        In the same transaction a request opens a clock for each recipient, and a reply closes
+        the one that it answers: see ``request_ports``.
+
         A message that names a version of the directory is recorded only if that is the version
         at the moment of recording: none is sealed to a key that was not active then. What is
         known already is answered first, whatever the version.
@@ -111,6 +126,20 @@ class Answered:
     """Its state after the call. Differs from what was asked if it was already final."""
     receipt: Receipt | None
     """The receipt of the answer that settled it, the first one if asked again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseNoted:
+    """The statement of use is in the ledger, since that moment."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseDenied:
+    """Not noted: the desk does not hold it, or may not read it for that."""
+
+    code: Code
 
 
 class DeliveryLedger(Protocol):
@@ -182,6 +211,13 @@ class DeliveryLedger(Protocol):
         acknowledged (the desk had it after all); an expired one too, for the same reason.
         """
 
+    async def note_use(self, statement: UseStatement, *, now: datetime) -> UseNoted | UseDenied:
+        """Note who reads a delivery and for what, for good; repeated, answer as at first.
+
+        Only of what was handed to this desk, and neither returned nor taken back; only for the
+        message's own purpose, or one that its originator has granted to the desk's country.
+        """
+
     async def dead_letter(
         self, numbers: Collection[DeliveryNumber], *, now: datetime, sign: SignReceipt
     ) -> None:
@@ -190,8 +226,18 @@ class DeliveryLedger(Protocol):
     async def republish(self, numbers: Collection[DeliveryNumber], *, now: datetime) -> None:
         """Return those that are not final to ``ACCEPTED``: unclaimed, unleased, for the relay."""
 
-    async def expire(self, *, now: datetime, limit: int, sign: SignReceipt) -> int:
-        """End what is past its message's ``expires``; say how many. The sender sees it."""
+    async def expire(
+        self,
+        *,
+        now: datetime,
+        limit: int,
+        sign: SignReceipt,
+        tell: TellUnread | None = None,
+    ) -> int:
+        """End what is past its message's ``expires``; say how many. The sender sees it.
+
+        What ``tell`` makes of them is written as notices in the same transaction.
+        """
 
     async def requeue(
         self, queue: QueueName, *, dead_letters_only: bool, now: datetime, sign: SignReceipt

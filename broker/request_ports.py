@@ -10,8 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from broker.key_ports import Notice
-from broker.model import AgencyRef, DeliveryNumber, DeskRef, MessageId, QueueName
+from broker.model import AgencyRef, DeliveryNumber, DeskRef, MessageId, Notice, QueueName
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Kind, Urgency
 
@@ -103,10 +102,11 @@ class RequestLedger(Protocol):
     async def requests(self, asked: RequestQuestion) -> Sequence[Request]:
         """List requests, sorted by delivery, from behind ``after``."""
 
-    async def to_escalate(
-        self, *, now: datetime, after: DeliveryNumber, limit: int
-    ) -> Sequence[Request]:
-        """List what is overdue and was not escalated yet, sorted by delivery."""
+    async def to_escalate(self, *, now: datetime, limit: int) -> Sequence[Request]:
+        """List what is overdue and was not escalated yet, the longest overdue first.
+
+        Costs the same however much was asked and answered.
+        """
 
     async def escalate(
         self, delivery: DeliveryNumber, notices: Sequence[Notice], *, at: datetime

@@ -10,7 +10,7 @@ import structlog
 
 from broker.attempt import attempt
 from broker.model import DeliveryNumber
-from broker.ports import Clock, DeliveryLedger, SignReceipt, Transport
+from broker.ports import Clock, DeliveryLedger, SignReceipt, TellUnread, Transport, tell_nobody
 
 INTERVAL: Final = timedelta(seconds=15)
 """How late a sender may learn that a message ran out unread."""
@@ -29,6 +29,8 @@ class Sweep:
     transport: Transport
     clock: Clock
     sign_receipt: SignReceipt
+    tell: TellUnread = tell_nobody
+    """Tells the country of who wrote a message that it ran out unread."""
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -40,7 +42,9 @@ class Sweep:
         """End every delivery whose message has expired; say how many."""
         total = 0
         while True:
-            ended = await self.ledger.expire(now=self.clock(), limit=BATCH, sign=self.sign_receipt)
+            ended = await self.ledger.expire(
+                now=self.clock(), limit=BATCH, sign=self.sign_receipt, tell=self.tell
+            )
             total += ended
             if ended < BATCH:
                 return total

@@ -35,7 +35,7 @@ from broker.gateway_keys import CurrentTokens, GatewayKeys
 from broker.gateway_secrets import Secrets, read_secrets
 from broker.hand_over import HandOvers
 from broker.key_watch import KeyWatch
-from broker.notices import Notices
+from broker.notices import Notices, UnreadNotices
 from broker.policy_watch import PolicyWatch
 from broker.ports import Transport
 from broker.recollection import InFile
@@ -109,6 +109,7 @@ def build_gateway(
         polls=PollSessions(hand_overs=hand_overs),
         deliveries=ledger.deliveries,
         key_ledger=ledger.keys,
+        recalls=ledger.recalls,
         requests=ledger.requests,
         directory=watch,
         access=_access(settings, keys, ledger, watch, limits),
@@ -159,9 +160,17 @@ def _limits(settings: Settings) -> Limits:
 
 @asynccontextmanager
 async def running_gateway(
-    settings: Settings, *, minimum: KdfCost = RECOMMENDED
+    settings: Settings,
+    *,
+    minimum: KdfCost = RECOMMENDED,
+    escalate_every: timedelta | None = None,
 ) -> AsyncIterator[Gateway]:
     """Run a gateway for as long as the context lasts; drains on leaving.
+
+    Args:
+        settings: Of this process.
+        minimum: What the passphrases must at least have cost.
+        escalate_every: How often it looks for what is overdue; None is as often as in life.
 
     Raises:
         ConfigurationError: Something is missing or contradicts; the text says what to do.
@@ -189,9 +198,15 @@ async def running_gateway(
             gateway.metrics.watch_tls(tls.seconds_left)
             watches.append(tls.watch)
         key_watch = _key_watch(settings, gateway, keys, ledger)
-        escalations = _escalations(settings, gateway, keys, ledger)
+        escalations = _escalations(settings, gateway, keys, ledger, every=escalate_every)
         await stack.enter_async_context(
-            _background(gateway, transport, ledger, (*watches, key_watch, escalations))
+            _background(
+                gateway,
+                transport,
+                ledger,
+                (*watches, key_watch, escalations),
+                UnreadNotices(sign=keys.sign_notice, issuer=settings.base_url),
+            )
         )
         await stack.enter_async_context(_serving(settings, gateway, transport, tls))
         log.info("gateway:started", transport=transport.name, listen=settings.listen)
@@ -205,11 +220,17 @@ def _key_watch(settings: Settings, gateway: Gateway, keys: GatewayKeys, ledger: 
         notices=Notices(ledger=ledger.keys, sign=keys.sign_notice, issuer=settings.base_url),
         clock=utc_now,
         show=gateway.metrics.show_keys,
+        show_reviews=gateway.metrics.show_reviews,
     )
 
 
 def _escalations(
-    settings: Settings, gateway: Gateway, keys: GatewayKeys, ledger: Ledger
+    settings: Settings,
+    gateway: Gateway,
+    keys: GatewayKeys,
+    ledger: Ledger,
+    *,
+    every: timedelta | None,
 ) -> Escalations:
     return Escalations(
         ledger=ledger.requests,
@@ -217,6 +238,7 @@ def _escalations(
         sign=keys.sign_notice,
         issuer=settings.base_url,
         clock=utc_now,
+        every=every,
     )
 
 
@@ -226,12 +248,14 @@ async def _background(
     transport: Transport,
     ledger: Ledger,
     watches: Sequence[FileWatch[Any] | KeyWatch | Escalations],
+    tell: UnreadNotices,
 ) -> AsyncIterator[None]:
     sweep = Sweep(
         ledger=ledger.deliveries,
         transport=transport,
         clock=utc_now,
         sign_receipt=gateway.hand_overs.sign_receipt,
+        tell=tell,
     )
     queues = asyncio.Event()
     gateway.directory.on_change(lambda _: queues.set())

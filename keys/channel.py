@@ -63,6 +63,15 @@ class Channel:
         term = self._term(now)
         return None if term is None else term.charter
 
+    def outline(self, now: datetime) -> Charter | None:
+        """The charter that counts; before there is one, the one that will or may.
+
+        None: nobody has proposed any.
+        """
+        coming = [term.charter for term in self.terms[:1]]
+        coming += [charter_of(one.act) for one in reversed(self.proposals)]
+        return self.charter(now) or next(iter(coming), None)
+
     def members(self, now: datetime) -> Mapping[Country, tuple[str, ...]]:
         """Who is in it at this moment, with which agencies? Empty before it begins."""
         term = self._term(now)

@@ -5,12 +5,12 @@ act: see :mod:`keys.channel`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, NewType
+from typing import Any, Final, NewType
 
 from keys import numbers
 from keys.errors import ActError
@@ -26,23 +26,6 @@ MAX_TEXT_CHARS: Final = 400
 MAX_AGENCIES: Final = 20
 """Of one member; the fourteen agencies of the largest delegation fit."""
 FEWEST_MEMBERS: Final = 2
-MEMBERS: Final = frozenset(
-    {
-        "channel",
-        "version",
-        "title",
-        "purpose",
-        "legal_basis",
-        "compartment",
-        "kinds",
-        "ceiling",
-        "sealing",
-        "shows_recipients",
-        "review",
-        "conveners",
-        "members",
-    }
-)
 
 
 class Sealing(StrEnum):
@@ -77,21 +60,20 @@ class Charter:
     """Each country with its agencies that take part."""
 
     def __post_init__(self) -> None:
-        fits = (
-            NAME.fullmatch(self.channel),
-            self.version >= 1,
-            all(
-                0 < len(text) <= MAX_TEXT_CHARS and text.isprintable() and text == text.strip()
-                for text in (self.title, self.purpose, self.legal_basis)
-            ),
-            self.kinds,
-            self.conveners,
-            self.conveners <= self.members.keys(),
-            len(self.members) >= FEWEST_MEMBERS,
-            all(_are_agencies(agencies) for agencies in self.members.values()),
-        )
-        if not all(fits):
-            raise ActError("the charter is malformed")
+        fits = {
+            "channel": NAME.fullmatch(self.channel),
+            "version": self.version >= 1,
+            "title": _is_line(self.title),
+            "purpose": _is_line(self.purpose),
+            "legal_basis": _is_line(self.legal_basis),
+            "kinds": self.kinds,
+            "conveners": self.conveners and self.conveners <= self.members.keys(),
+            "members": len(self.members) >= FEWEST_MEMBERS
+            and all(map(_are_agencies, self.members.values())),
+        }
+        for name, fit in fits.items():
+            if not fit:
+                raise _malformed(name)
 
     def to_json(self) -> JsonObject:
         """Write it as a member of an act."""
@@ -118,62 +100,94 @@ class Charter:
         """Read a charter, strictly.
 
         Raises:
-            ActError: A member too many or too few, or a value that is not one of its list.
+            ActError: A member too many or too few, or a value that is not one of its list;
+                it names the member.
         """
         if members.keys() != MEMBERS:
             raise ActError("the charter has a member too many or too few")
-        try:
-            return cls(
-                channel=ChannelName(_text(members["channel"])),
-                version=numbers.whole_number(members["version"], ActError),
-                title=_text(members["title"]),
-                purpose=_text(members["purpose"]),
-                legal_basis=_text(members["legal_basis"]),
-                compartment=Compartment(_text(members["compartment"])),
-                kinds=frozenset(Kind(text) for text in _texts(members["kinds"])),
-                ceiling=HandlingCode(_text(members["ceiling"])),
-                sealing=Sealing(_text(members["sealing"])),
-                shows_recipients=_truth(members["shows_recipients"]),
-                review=numbers.moment(members["review"], ActError),
-                conveners=frozenset(Country(text) for text in _texts(members["conveners"])),
-                members=_members(members["members"]),
-            )
-        except ValueError:
-            raise ActError("the charter names something unknown") from None
+        return cls(**{name: _read(name, value) for name, value in members.items()})
+
+
+def _read(name: str, value: JsonValue) -> Any:  # noqa: ANN401 - each member is of its own type
+    try:
+        return READERS[name](value)
+    except (TypeError, ValueError, ActError):
+        raise _malformed(name) from None
+
+
+def _malformed(name: str) -> ActError:
+    return ActError(f"the charter's {name} is malformed, or not one of its list")
+
+
+def _is_line(text: str) -> bool:
+    return 0 < len(text) <= MAX_TEXT_CHARS and text.isprintable() and text == text.strip()
+
+
+def _are_agencies(names: tuple[str, ...]) -> bool:
+    return 0 < len(names) <= MAX_AGENCIES and all(AGENCY.fullmatch(name) for name in names)
+
+
+def _text(value: JsonValue) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _texts(value: JsonValue) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    texts = tuple(map(_text, value))
+    if len(set(texts)) != len(texts):
+        raise ValueError
+    return texts
+
+
+def _truth(value: JsonValue) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _number(value: JsonValue) -> int:
+    return numbers.whole_number(value, ActError)
+
+
+def _moment(value: JsonValue) -> datetime:
+    return numbers.moment(value, ActError)
 
 
 def _members(value: JsonValue) -> Mapping[Country, tuple[str, ...]]:
     if not isinstance(value, dict):
-        raise ActError("the charter is malformed")
+        raise TypeError
     return MappingProxyType(
         {Country(country): _texts(agencies) for country, agencies in value.items()}
     )
 
 
-def _are_agencies(names: tuple[str, ...]) -> bool:
-    return (
-        0 < len(names) <= MAX_AGENCIES
-        and len(set(names)) == len(names)
-        and all(AGENCY.fullmatch(name) for name in names)
-    )
+def _countries(value: JsonValue) -> frozenset[Country]:
+    return frozenset(map(Country, _texts(value)))
 
 
-def _texts(value: JsonValue) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ActError("the charter is malformed")
-    texts = tuple(_text(each) for each in value)
-    if len(set(texts)) != len(texts):
-        raise ActError("the charter names something twice")
-    return texts
+def _kinds(value: JsonValue) -> frozenset[Kind]:
+    return frozenset(map(Kind, _texts(value)))
 
 
-def _text(value: JsonValue) -> str:
-    if not isinstance(value, str):
-        raise ActError("the charter is malformed")
-    return value
-
-
-def _truth(value: JsonValue) -> bool:
-    if not isinstance(value, bool):
-        raise ActError("the charter is malformed")
-    return value
+READERS: Final[Mapping[str, Callable[[JsonValue], object]]] = MappingProxyType(
+    {
+        "channel": _text,
+        "version": _number,
+        "title": _text,
+        "purpose": _text,
+        "legal_basis": _text,
+        "compartment": lambda value: Compartment(_text(value)),
+        "kinds": _kinds,
+        "ceiling": lambda value: HandlingCode(_text(value)),
+        "sealing": lambda value: Sealing(_text(value)),
+        "shows_recipients": _truth,
+        "review": _moment,
+        "conveners": _countries,
+        "members": _members,
+    }
+)
+"""How each member is read; what it refuses is malformed."""
+MEMBERS: Final = READERS.keys()

@@ -126,7 +126,7 @@ def warnings(
     told = {one.kid for one in due}
     due += [one for one in _missing(ring, purposes, now) if one.kid not in told]
     for root in roots:
-        passed = _passed(root.issued, root.expires, ring.policy, now)
+        passed = passed_warning(root.issued, root.expires, ring.policy, now)
         if passed is not None:
             due.append(
                 Due(
@@ -212,7 +212,7 @@ def _successors(ring: KeyRing, now: datetime) -> Iterator[Due]:
     """Which keys are in use, near their end, and have nobody to follow them?"""
     for entry in ring.entries.values():
         stated = entry.statement
-        passed = _passed(stated.not_before, stated.not_after, ring.policy, now)
+        passed = passed_warning(stated.not_before, stated.not_after, ring.policy, now)
         if entry.state is not KeyState.ACTIVE or passed is None:
             continue
         later = [
@@ -241,7 +241,7 @@ def _missing(ring: KeyRing, purposes: Iterable[Purpose], now: datetime) -> Itera
         if is_announced and _starts_by_itself(entry):
             continue
         stated = entry.statement
-        passed = _passed(stated.not_before, stated.not_after, ring.policy, now)
+        passed = passed_warning(stated.not_before, stated.not_after, ring.policy, now)
         next_step = Step.ACTIVATE if is_announced else Step.SUCCESSOR
         yield _due(entry, next_step, before=passed[0] if passed is not None else None)
 
@@ -278,7 +278,7 @@ def _due(entry: RingEntry, next_step: Step, *, before: timedelta | None) -> Due:
     )
 
 
-def _passed(
+def passed_warning(
     begins: datetime, ends: datetime, policy: KeyPolicy, now: datetime
 ) -> tuple[timedelta | None] | None:
     """Which warning has passed? None: not one; a tuple of None: only the part of life."""

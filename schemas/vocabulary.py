@@ -80,6 +80,39 @@ class Urgency(StrEnum):
     FLASH = "flash"
 
 
+class Disposition(StrEnum):
+    """What a desk did with a message that was recalled or rectified (SG-07)."""
+
+    DESTROYED = "destroyed"
+    CORRECTED = "corrected"
+    KEPT = "kept"
+    """It says why; later it may still destroy or correct."""
+
+
+class KeptReason(StrEnum):
+    """Why a desk keeps what was recalled."""
+
+    COURT_ORDER = "court_order"
+    ONGOING_PROCEEDINGS = "ongoing_proceedings"
+    LEGAL_DUTY = "legal_duty"
+    LEGAL_HOLD = "legal_hold"
+    THREAT_TO_LIFE = "threat_to_life"
+    OWN_SOURCE = "own_source"
+    ALREADY_PUBLIC = "already_public"
+
+
+class LegalHoldReason(StrEnum):
+    """Why a message is not destroyed although its time is over (SG-08)."""
+
+    COURT_ORDER = "court_order"
+    ONGOING_PROCEEDINGS = "ongoing_proceedings"
+    PENDING_JUDICIAL_REQUEST = "pending_judicial_request"
+    EVIDENCE = "evidence"
+    SEARCH_FOR_MISSING = "search_for_missing"
+    COMPLAINT = "complaint"
+    OVERSIGHT_INQUIRY = "oversight_inquiry"
+
+
 class Language(StrEnum):
     """A language in which a message may be written."""
 

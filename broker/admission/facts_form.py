@@ -71,7 +71,15 @@ def from_json(value: JsonValue) -> Facts:
         KeyFormatError: A member too many, too few or of another type.
         ValueError: A code that is not one of its list.
     """
-    members = _object(value, MEMBERS)
+    facts = _read(_object(value, MEMBERS))
+    # Another order, a name twice, another way to write a time: whoever computes the digest from
+    # the content would write it in the one way, and so must the sender.
+    if to_json(facts) != value:
+        raise KeyFormatError("the facts have more than one spelling")
+    return facts
+
+
+def _read(members: JsonObject) -> Facts:
     lineage = _list(members["lineage"])
     if len(lineage) > MAX_LINEAGE:
         raise KeyFormatError("the facts name too many messages")

@@ -75,7 +75,7 @@ def _channel_of(message: Envelope, directory: Directory, now: datetime) -> tuple
     channel = None if message.to.channel is None else directory.channel(message.to.channel)
     charter = None if channel is None else channel.charter(now)
     agencies = () if channel is None else channel.members(now).get(message.sender.country, ())
-    # Who is no member learns nothing of a channel, not even that there is one.
+    # One answer for who is no member and for what is no channel; the charters tell him the rest.
     if channel is None or charter is None or message.sender.agency not in agencies:
         raise refusal(Code.RECIPIENT_UNKNOWN, "/to/channel")
     if channel.state(now) is not ChannelState.ACTIVE:

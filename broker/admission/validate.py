@@ -12,6 +12,8 @@ from broker.errors import Code, DocumentError, FieldProblem, PermissionDeniedErr
 from broker.model import (
     Address,
     AgencyRef,
+    Envelope,
+    Facts,
     Json,
     Message,
     MessageId,
@@ -67,7 +69,8 @@ def validate(
     if message.sender != signed.sender:
         raise PermissionDeniedError(Code.SENDER_FOREIGN, problems=_at("/from", "sender-foreign"))
     _check_claims(message, signed.claims)
-    _check_times(message, document, now)
+    facts = message.facts
+    check_times(message, now, review_by=facts.review_by, reply_by=facts.reply_by)
     return message
 
 
@@ -99,7 +102,7 @@ def _message(signed: SignedPosting, document: dict[str, Json], words: Mapping[st
         expires_text=expires,
         urgency=Urgency(str(document["urgency"])),
         handling=HandlingCode(str(handling["code"])),
-        facts=facts_of(document, words=words),
+        facts=_facts(document, words),
         second_signed_with=signed.second_signed_with,
     )
 
@@ -125,26 +128,53 @@ def _check_claims(message: Message, claims: SignatureClaims) -> None:
         raise SignatureError(Code.SIGNATURE_MISMATCH)
 
 
-def _check_times(message: Message, document: dict[str, Json], now: datetime) -> None:
+def check_times(
+    message: Envelope, now: datetime, *, review_by: datetime, reply_by: datetime | None
+) -> None:
+    """Return if a message is neither too old nor too new, and ends when it must.
+
+    Raises:
+        DocumentError: ``MESSAGE_EXPIRED`` or ``TIME_INVALID``.
+    """
+    created = message.created
     if message.expires <= now:
         raise DocumentError(Code.MESSAGE_EXPIRED, problems=_at("/expires", "message-expired"))
     problems: list[FieldProblem] = []
-    if message.created > now + MAX_AHEAD:
+    if created > now + MAX_AHEAD:
         problems += _at("/created", "in-the-future")
-    if not message.created < message.expires <= message.created + MAX_LIFE:
-        problems += _at("/expires", "outside-its-limit")
-    for name, limit in (("review_by", MAX_REVIEW), ("reply_by", MAX_LIFE)):
-        text = document.get(name)
-        if text is None:
-            continue
-        moment = _time(str(text), f"/{name}")
-        if not message.created < moment <= message.created + limit:
+    for name, moment, limit in (
+        ("expires", message.expires, MAX_LIFE),
+        ("review_by", review_by, MAX_REVIEW),
+        ("reply_by", reply_by, MAX_LIFE),
+    ):
+        if moment is not None and not created < moment <= _end_of(created, limit):
             problems += _at(f"/{name}", "outside-its-limit")
     if problems:
         is_kept_too_long = any(each.pointer in LIFE for each in problems)
         raise DocumentError(
             Code.TIME_INVALID, problems=problems, rule=RETENTION if is_kept_too_long else None
         )
+
+
+def _end_of(created: datetime, limit: timedelta) -> datetime:
+    try:
+        return created + limit
+    except OverflowError:
+        # In the year 9999: it is refused already, as too far ahead.
+        return created
+
+
+def _facts(document: dict[str, Json], words: Mapping[str, int]) -> Facts:
+    for name in ("review_by", "reply_by"):
+        if name in document:
+            _time(str(document[name]), f"/{name}")
+    try:
+        return facts_of(document, words=words)
+    except ValueError:
+        # The one other time among the facts: a day of the year 0 is one by its format.
+        raise DocumentError(
+            Code.TIME_INVALID, problems=_at("/body/permission/until", "not-a-moment")
+        ) from None
 
 
 def _time(text: str, pointer: str) -> datetime:

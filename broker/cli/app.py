@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import typer
 
+from broker.cli import channels as own_channels
 from broker.cli import (
     code_lists,
     config,
@@ -23,7 +24,10 @@ from broker.cli import (
     policy,
     profile,
     queues,
+    read,
+    recalls,
     requests,
+    retention,
     schemas,
     send,
     sign,
@@ -32,7 +36,9 @@ from broker.cli import (
     validate,
 )
 from broker.cli.admin import (
+    channels,
     deciding,
+    holds,
     listing,
     pairs,
     participants,
@@ -41,6 +47,7 @@ from broker.cli.admin import (
     statements,
 )
 from broker.cli.admin import requests as admin_requests
+from broker.cli.admin import retention as admin_retention
 from broker.cli.ceremony import holder
 from broker.cli.ceremony import root as ceremony
 from broker.cli.help_page import HelpCommand, HelpGroup
@@ -56,9 +63,17 @@ def make() -> typer.Typer:
     root.command("sign", cls=HelpCommand)(sign.sign)
     root.command("status", cls=HelpCommand)(status.status)
     root.command("queues", cls=HelpCommand)(queues.queues)
+    root.command("read", cls=HelpCommand)(read.read)
+    root.command("channels", cls=HelpCommand)(own_channels.channels)
     root.command("subscribe", cls=HelpCommand)(subscribe.subscribe)
     root.command("requests", cls=HelpCommand)(requests.requests)
     root.command("notices", cls=HelpCommand)(notices.notices)
+    root.add_typer(recalls.make(), name="recalls")
+    root.command("retention", cls=HelpCommand)(retention.retention)
+    root.add_typer(
+        _group_of({"add": retention.add, "lift": retention.lift, "list": retention.list_holds}),
+        name="hold",
+    )
     root.command("validate", cls=HelpCommand)(validate.validate)
     root.add_typer(_group_of({"list": schemas.list_schemas, "show": schemas.show}), name="schemas")
     root.add_typer(
@@ -124,6 +139,7 @@ def _admin() -> typer.Typer:
     admin.add_typer(_group_of({"add": participants.add_desk}), name="desk")
     admin.add_typer(_group_of({"add": participants.add_client}), name="client")
     admin.add_typer(_group_of({"open": pairs.open_pair, "close": pairs.close_pair}), name="pair")
+    admin.add_typer(_group_of(channels.commands()), name="channel")
     admin.add_typer(_group_of({"add": statements.add}), name="statement")
     admin.add_typer(_group_of({"propose": deciding.propose_policy}), name="policy")
     admin.add_typer(_group_of({"propose": safeguards.propose}), name="safeguards")
@@ -133,6 +149,10 @@ def _admin() -> typer.Typer:
     admin.command("list", cls=HelpCommand)(listing.list_directory)
     admin.command("requests", cls=HelpCommand)(admin_requests.requests)
     admin.command("requeue", cls=HelpCommand)(requeue.requeue)
+    admin.command("retention", cls=HelpCommand)(admin_retention.retention)
+    admin.add_typer(
+        _group_of({"add": holds.add, "lift": holds.lift, "list": holds.list_holds}), name="hold"
+    )
     return admin
 
 

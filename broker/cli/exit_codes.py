@@ -13,6 +13,7 @@ from broker.desk.failures import (
     ProblemError,
     StoreError,
     UnreachableError,
+    UseNotNotedError,
 )
 from broker.errors import BrokerError, Code
 from keys.errors import (
@@ -142,6 +143,7 @@ OF_DESK_ERROR: Final[Mapping[type[DeskError], ExitCode]] = MappingProxyType(
         UnreachableError: ExitCode.UNAVAILABLE,
         AnswerError: ExitCode.FAILURE,
         StoreError: ExitCode.FAILURE,
+        UseNotNotedError: ExitCode.DENIED,
     }
 )
 

@@ -15,6 +15,7 @@ from broker.desk.failures import (
     ProblemError,
     StoreError,
     UnreachableError,
+    UseNotNotedError,
 )
 from broker.errors import BrokerError, Code, ConfigurationError, FieldProblem
 from broker.texts.catalogue import Catalogue
@@ -24,7 +25,12 @@ PROGRAM: Final = "enlace"
 EXPECTED: Final = (BrokerError, DeskError, KeysError, OSError)
 """What a command may raise; anything else is a defect of the program."""
 OWN_WORDS: Final[Mapping[type[BaseException], str]] = MappingProxyType(
-    {UnreachableError: "unreachable", AnswerError: "answer", StoreError: "store"}
+    {
+        UnreachableError: "unreachable",
+        AnswerError: "answer",
+        StoreError: "store",
+        UseNotNotedError: "use",
+    }
 )
 
 

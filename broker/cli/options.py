@@ -1,7 +1,7 @@
 """What several commands ask for in the same words, and how its text is read."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -100,6 +100,15 @@ def read_moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("expected a time with its zone, 2026-11-23T12:00:00Z")
     return moment
+
+
+def read_day(text: str) -> datetime:
+    """Read ``2027-01-31``.
+
+    Raises:
+        ValueError: Not of that form.
+    """
+    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
 
 
 def read_client_id(text: str) -> str:

@@ -14,11 +14,11 @@ from broker.cli.options import ProfileOption
 from broker.cli.session import open_client
 from broker.cli.terminal import Record, finish, moment, terminal_of
 from broker.model import DeskRef
-from broker.request_ports import RequestState
 
 if TYPE_CHECKING:
     from broker.desk.asked import AskedRequest
     from broker.desk.client import EnlaceClient
+    from broker.request_ports import RequestState
 
 COLUMNS: Final = (
     "road",
@@ -41,6 +41,8 @@ def requests(
     profile: ProfileOption = Path(),
 ) -> None:
     """List what is not answered, a table for each pair and channel; status 7 if overdue."""
+    from broker.request_ports import RequestState  # noqa: PLC0415 - half a second
+
     terminal = terminal_of(context)
     states = [RequestState.OVERDUE] if overdue else [RequestState.OVERDUE, RequestState.OPEN]
     found = asyncio.run(_ask(open_client(profile, terminal), sent, states))
@@ -51,7 +53,7 @@ def requests(
 
 
 async def _ask(
-    client: "EnlaceClient", sent: bool | None, states: Sequence[RequestState]
+    client: "EnlaceClient", sent: bool | None, states: "Sequence[RequestState]"
 ) -> "list[AskedRequest]":
     async with client:
         # Without a word an agency is asked for what it sent, a desk for what it received.

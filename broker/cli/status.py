@@ -17,7 +17,16 @@ from broker.model import DeliveryState, MessageId, MessageStatus, RecipientStatu
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
 
-COLUMNS: Final = ("id", "kind", "recipient", "state", "changed_at", "attempts", "reason")
+COLUMNS: Final = (
+    "id",
+    "kind",
+    "recipient",
+    "state",
+    "changed_at",
+    "attempts",
+    "reason",
+    "read_for",
+)
 FAILED: Final = frozenset(
     {DeliveryState.REFUSED, DeliveryState.DEAD_LETTERED, DeliveryState.EXPIRED}
 )
@@ -90,6 +99,16 @@ def to_json(found: MessageStatus) -> Record:
                 "reason": each.reason,
                 "desk_evidence": each.desk_evidence,
                 "receipt": each.receipt,
+                "uses": [
+                    {
+                        "at": moment(one.at),
+                        "reader": one.reader,
+                        "purpose": one.purpose,
+                        "times": one.times,
+                        "token": one.token,
+                    }
+                    for one in each.uses
+                ],
             }
             for each in found.recipients
         ],
@@ -105,4 +124,5 @@ def _row(found: MessageStatus, recipient: RecipientStatus) -> Record:
         "changed_at": moment(recipient.changed_at),
         "attempts": recipient.attempts,
         "reason": recipient.reason,
+        "read_for": [f"{each.purpose} ({each.reader})" for each in recipient.uses] or None,
     }

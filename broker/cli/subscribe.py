@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from broker.cli.exit_codes import ExitCode
-from broker.cli.explain import Explanation, show
+from broker.cli.explain import CommandError, Explanation, show
 from broker.cli.options import ProfileOption
+from broker.cli.readers import PurposeOption, ReaderOption, choose_reader
 from broker.cli.session import open_client
 from broker.cli.terminal import Terminal, finish, terminal_of
 from broker.desk.failures import NotReadyError
@@ -22,6 +23,7 @@ from broker.model import QueueName
 if TYPE_CHECKING:
     from broker.cli.counted import Counted
     from broker.desk.client import EnlaceClient
+    from broker.desk.reading import Reader
     from broker.desk.store import Store
     from broker.desk.subscribe import Totals
 
@@ -33,24 +35,34 @@ OutputOption = Annotated[
 ]
 
 
-def subscribe(
+def subscribe(  # noqa: PLR0917 - a command has the options it has
     context: typer.Context,
     profile: ProfileOption = Path(),
     queue: Annotated[list[str] | None, typer.Option("--queue", metavar="QUEUE")] = None,
     output: OutputOption = None,
     count: Annotated[int | None, typer.Option("--count", min=1, metavar="N")] = None,
     once: Annotated[bool, typer.Option("--once")] = False,
+    purpose: PurposeOption = None,
+    reader: ReaderOption = None,
 ) -> None:
     """Receive messages until stopped."""
     terminal = terminal_of(context)
     client = open_client(profile, terminal)
     queues = tuple(QueueName(each) for each in queue or ())
     idle = ONCE_IDLE if once else None
+    chosen = None
+    if output is None:
+        chosen = choose_reader(client.profile, reader=reader, purpose=purpose)
+        if chosen is None and sys.stdout.isatty():
+            # What goes into a pipe is kept by a program; what goes to a screen is read.
+            raise CommandError(terminal.text("read.nobody"))
     with _stores(output) as stores:
         if output is None and sys.stdout.isatty():
             terminal.say("subscribe.printed")
         try:
-            totals = asyncio.run(_until_stopped(_receive(client, stores, queues, idle, count)))
+            totals = asyncio.run(
+                _until_stopped(_receive(client, stores, queues, idle, count, chosen))
+            )
         except NotReadyError as error:
             _explain(error, terminal)
             raise typer.Exit(int(ExitCode.FAILURE)) from None
@@ -65,6 +77,7 @@ async def _receive(
     queues: tuple[QueueName, ...],
     idle: timedelta | None,
     count: int | None,
+    reader: "Reader | None",
 ) -> "Totals":
     from broker.cli.counted import Counted  # noqa: PLC0415 - loads the client
     from broker.desk.subscribe import Subscription  # noqa: PLC0415
@@ -73,7 +86,9 @@ async def _receive(
     inbox, refused = stores
     counted = Counted.of(client, at_most=count)
     async with counted:
-        subscription = Subscription(counted, inbox=inbox, refused=refused, schemas=SchemaSet.load())
+        subscription = Subscription(
+            counted, inbox=inbox, refused=refused, schemas=SchemaSet.load(), reader=reader
+        )
         if count is None:
             await subscription.run(queues, idle=idle)
         else:

@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Final, Self
 
@@ -17,12 +17,12 @@ import aiohttp
 import structlog
 
 from broker.admission.acknowledge import MESSAGE_ID
-from broker.desk import sign, wire
+from broker.desk import recalls, sign, wire
 from broker.desk.asked import AskedRequest, read_asked
 from broker.desk.failures import AnswerError
 from broker.desk.held_keys import HeldKeys
 from broker.desk.notices import Noticed, read_notice
-from broker.desk.origin_seal import seal_as_origin
+from broker.desk.origin_seal import seal_as_origin, taken_back
 from broker.desk.pins import Pins
 from broker.desk.profile import Profile
 from broker.desk.receipts import ReceiptCheck, unknown_signer
@@ -55,6 +55,7 @@ from broker.model import (
     RefusalReason,
     SealedPosting,
 )
+from broker.recall_ports import Order
 from broker.request_ports import RequestState
 from broker.sealing.wire import content_hash
 from keys.identifiers import KeyId
@@ -268,8 +269,13 @@ class EnlaceClient:
             recipients=posted.recipients,
         )
 
-    async def seal(self, message: bytes | Posting, schemas: SchemaSet) -> SealedPosting:
+    async def seal(
+        self, message: bytes | Posting, schemas: SchemaSet, *, second: SigningKey | None = None
+    ) -> SealedPosting:
         """Close a message here, for the keys that its recipients have now; sends nothing.
+
+        A second officer (SG-03) signs the message and vouches for the seal: where it needs one,
+        sign it with the same key before.
 
         What comes back is sent by :meth:`send`, and sent again as it is if no answer came:
         sealed anew it would be another message of the same id. Good for an hour.
@@ -277,10 +283,15 @@ class EnlaceClient:
         Raises:
             DocumentError, PermissionDeniedError, KeyUnavailableError: The gateway would refuse
                 it, by what is known here.
-            ProblemError, UnreachableError, AnswerError: The directory could not be asked.
+            ProblemError, UnreachableError, AnswerError: The directory could not be asked, or
+                this agency has not sent what it takes back.
         """
         directory = await self.directory()
-        posting = self.sign(message) if isinstance(message, bytes) else message
+        posting = self.sign(message, second=second) if isinstance(message, bytes) else message
+        named = taken_back(posting.body)
+        held_by = None
+        if named is not None:
+            held_by = [each.desk for each in (await self.status(named)).recipients]
         return await asyncio.to_thread(
             seal_as_origin,
             posting,
@@ -289,6 +300,8 @@ class EnlaceClient:
             self.keys.signature,
             now=self.timing.clock(),
             draw=os.urandom,
+            held_by=held_by,
+            second=second,
         )
 
     async def dry_run(self, message: bytes | Posting | SealedPosting) -> tuple[Recipient, ...]:
@@ -387,6 +400,34 @@ class EnlaceClient:
         ]
         return await self._answer("refusals", tokens, [each.ref for each in refusals])
 
+    async def state_uses(
+        self, uses: Sequence[tuple[ContentRef, str]], *, reader: str
+    ) -> tuple[datetime | NotSettled, ...]:
+        """State who reads these messages and for what: 0 to 100, answered in their order.
+
+        Args:
+            uses: Each content with the code of its purpose.
+            reader: A role, never a person's name.
+
+        Returns:
+            Since when each is noted, or why it is not: then it must not be read.
+
+        Raises:
+            ProblemError, UnreachableError, AnswerError: As :meth:`send`.
+        """
+        await self._wallet.refresh()
+        now, desk, key = self.timing.clock(), self.profile.desk, self.keys.signature
+        if not uses:
+            return ()
+        tokens = [
+            sign.sign_use(ref, reader, purpose, key, desk=desk, now=now) for ref, purpose in uses
+        ]
+        body = sign.message_bytes({"uses": list(tokens)})
+        answer = await self._request(
+            Request(method="POST", path="/v1/uses", headers=JSON_TYPE, body=body)
+        )
+        return wire.read_noted_uses(answer.body, expected=len(uses))
+
     async def waiting_wraps(
         self, kid: KeyId, *, after: DeliveryNumber = FIRST, limit: int
     ) -> WaitingPage:
@@ -422,7 +463,53 @@ class EnlaceClient:
                 receipts.check_moved(ref, result, desk=self.profile.desk, new=new)
         return results
 
+    async def dispose(
+        self, answers: Sequence[recalls.Answer]
+    ) -> tuple[recalls.Answered | NotSettled, ...]:
+        """Sign what became of messages that were recalled or rectified: 0 to 100, in order.
+
+        What is said to be destroyed or corrected must be so when this is called.
+
+        Raises:
+            EvidenceError, NotReadyError, ProblemError, UnreachableError, AnswerError: As
+                :meth:`acknowledge`.
+        """
+        if not answers:
+            return ()
+        await self._wallet.refresh()
+        now, key = self.timing.clock(), self.keys.signature
+        tokens = [recalls.sign_disposition(each, key, now=now) for each in answers]
+        body = sign.message_bytes({"dispositions": list(tokens)})
+        answer = await self._request(
+            Request(method="POST", path="/v1/dispositions", headers=JSON_TYPE, body=body)
+        )
+        results = recalls.read_answered(answer.body, expected=len(answers))
+        for each, result in zip(answers, results, strict=True):
+            if isinstance(result, recalls.Answered):
+                receipts = await self.receipts(result.receipt)
+                receipts.require_known(result.receipt)
+                recalls.check_answered(receipts, each, result)
+        return results
+
     # --- both -----------------------------------------------------------------------------
+
+    async def orders(self, *, only_open: bool = True) -> tuple[Order, ...]:
+        """What has this agency taken back, or must this desk answer? Oldest first.
+
+        Raises:
+            ProblemError, UnreachableError, AnswerError: As :meth:`send`.
+        """
+        found: list[Order] = []
+        while True:
+            after = found[-1].number if found else 0
+            query = (("state", "open" if only_open else "all"), ("after", str(after)))
+            answer = await self._request(Request(method="GET", path="/v1/recalls", query=query))
+            page = recalls.read_orders(answer.body)
+            if not page:
+                return tuple(found)
+            if page[0].number <= after:
+                raise AnswerError("the gateway lists again what was listed")
+            found += page
 
     async def directory(self) -> Directory:
         """Who takes part, with the keys that the pinned roots vouch for.

@@ -79,3 +79,12 @@ class NotReadyError(DeskError):
 
 class StoreError(DeskError):
     """The inbox cannot be opened, locked or written; what is not acknowledged comes again."""
+
+
+class UseNotNotedError(DeskError):
+    """The gateway did not note who reads a message and for what, so it is not shown."""
+
+    def __init__(self, message_id: str, code: str) -> None:
+        super().__init__(f"{message_id} ({code})")
+        self.code = code
+        """One of ``broker.errors.Code``."""

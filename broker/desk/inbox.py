@@ -137,7 +137,20 @@ class Inbox:
             # process is refused too. The kernel gives it up if we die.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise StoreError(f"{self._path}: another subscription writes this file") from None
+            raise StoreError(
+                f"{self._path}: another subscription writes this file, or a command changes it"
+            ) from None
+        self._require_same(facts)
+
+    def _require_same(self, facts: os.stat_result) -> None:
+        # Somebody may have put a rewritten file in its place between open and lock: what is
+        # appended to the old one would be gone with it.
+        try:
+            there = self._path.stat(follow_symlinks=False)
+        except OSError:
+            there = None
+        if there is None or (there.st_dev, there.st_ino) != (facts.st_dev, facts.st_ino):
+            raise StoreError(f"{self._path}: replaced while it was opened; start again")
 
     def _recover(self) -> int:
         """Index all whole lines, cut off a torn one; return the size of what stays."""
@@ -159,12 +172,17 @@ class Inbox:
         # What a killed process wrote may be in the kernel only. We are about to tell the
         # gateway that we have it, so it must be on the disk; the file's name as well.
         os.fsync(self._file)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
         return size
 
     def _note(self, ref: ContentRef, hand_over: HandOverNumber) -> None:
         self._known.add(ref_digest(ref))
         self._last = max(self._last, hand_over)
+
+
+def inbox_file(path: Path) -> Path:
+    """Name the inbox: the file itself, or the one in this folder."""
+    return path / INBOX_FILE if path.is_dir() else path
 
 
 def read_inbox(path: Path) -> Iterator[bytes]:
@@ -204,7 +222,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have a new name of a file on the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -15,6 +15,7 @@ from keys.key import VerificationKey
 NOTICE_TYP = "enlace-notice+jws"
 COMPROMISED: Final = "key-compromised"
 OVERDUE: Final = "request-overdue"
+UNREAD: Final = "message-expired-unread"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ def read_notice(number: int, token: str, *, keys: Mapping[KeyId, VerificationKey
         verified = jws.verify_compact(token, typ=NOTICE_TYP, find_key=keys.get, max_bytes=64 * 1024)
         members: Members = strict_json.parse_object(verified.payload)
         return READERS[members["event"]](number, members)
-    except (KeysError, KeyError, TypeError, ValueError, OverflowError):
+    except (KeysError, KeyError, TypeError, ValueError, OverflowError, OSError):
         raise EvidenceError(Code.EVIDENCE_INVALID) from None
 
 
@@ -75,8 +76,17 @@ def _overdue(number: int, members: Members) -> Noticed:
     )
 
 
+def _unread(number: int, members: Members) -> Noticed:
+    return Noticed(
+        number=number,
+        event=UNREAD,
+        at=_moment(members["at"]),
+        deliveries=tuple(_delivery(each) for each in members["deliveries"]),
+    )
+
+
 READERS: Final[Mapping[str, Callable[[int, Members], Noticed]]] = MappingProxyType(
-    {COMPROMISED: _compromised, OVERDUE: _overdue}
+    {COMPROMISED: _compromised, OVERDUE: _overdue, UNREAD: _unread}
 )
 """Each event has members of its own; one that nobody knows is no notice."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from broker.admission.use import is_reader
 from broker.desk.guarded_file import NOT_FOR_OTHERS, NOT_FOR_OTHERS_TO_WRITE, read_guarded
 from broker.errors import ConfigurationError
 from broker.evidence.receipts import parse_agency, parse_desk
@@ -37,7 +38,15 @@ REQUIRED: Final = (
     "authentication_key",
     "signature_key",
 )
-OPTIONAL: Final = ("language", "ca_file", "key_file", "roots_file", "passphrase_file")
+OPTIONAL: Final = (
+    "language",
+    "ca_file",
+    "key_file",
+    "roots_file",
+    "passphrase_file",
+    "reader",
+    "purpose",
+)
 CLIENT_ID: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 
 
@@ -66,6 +75,10 @@ class Profile:
     """Trust this authority instead of the machine's."""
     passphrase_file: Path | None = None
     """``ENLACE_PASSPHRASE_FILE`` comes before it."""
+    reader: str | None = None
+    """In which role people read at this desk (SG-06); never a person's name."""
+    purpose: str | None = None
+    """What they read for, where it is not what each message says."""
     source: Path | None = field(default=None, compare=False, repr=False)
     """The file that it was read from, to read it again; no part of what it says."""
 
@@ -73,6 +86,8 @@ class Profile:
         _check_base_url(self.gateway)
         if CLIENT_ID.fullmatch(self.client_id) is None:
             raise ConfigurationError("client_id: expected 1 to 64 of a-z, 0-9 and -")
+        if self.reader is not None and not is_reader(self.reader):
+            raise ConfigurationError("reader: expected a role of 1 to 64 characters, no address")
 
     @property
     def desk(self) -> DeskRef:
@@ -179,6 +194,8 @@ def _profile(members: Mapping[str, str], file: Path) -> Profile:
         roots_file=beside("roots_file") or folder / "roots.json",
         ca_file=beside("ca_file"),
         passphrase_file=beside("passphrase_file"),
+        reader=members.get("reader"),
+        purpose=members.get("purpose"),
         source=file,
     )
 
@@ -193,6 +210,8 @@ def _members(profile: Profile, folder: Path) -> dict[str, str]:
         "signature_key": profile.signature_key,
         "language": profile.language.value,
     }
+    said = {"reader": profile.reader, "purpose": profile.purpose}
+    members |= {name: text for name, text in said.items() if text is not None}
     for name in ("key_file", "roots_file", "ca_file", "passphrase_file"):
         path: Path | None = getattr(profile, name)
         if path is not None:

@@ -8,6 +8,7 @@ from broker.admission import strict_json
 from broker.admission.acknowledge import ACKNOWLEDGEMENT_TYP, REFUSAL_TYP
 from broker.admission.message_signature import MOST_SIGNATURES, SEPARATOR, signatures_of
 from broker.admission.rewrap import REWRAP_TYP
+from broker.admission.use import USE_TYP
 from broker.desk.wire import ContentRef
 from broker.errors import Code, DocumentError, FieldProblem, SignatureError
 from broker.evidence.receipts import parse_agency
@@ -113,7 +114,7 @@ def message_id_of(posting: Posting | SealedPosting) -> MessageId:
     """
     if isinstance(posting, Posting):
         return message_id(posting.body)
-    claims = canonical.parse_object(jws.unverified_payload(posting.seal))
+    claims = canonical.parse_object(jws.unverified_payload(posting.seal.partition(",")[0]))
     return MessageId(_text(claims, "mid"))
 
 
@@ -129,6 +130,23 @@ def sign_refusal(
     """Sign that the desk returns a message, and why."""
     payload = canonical.write({**_answer(ref, desk, now), "reason": reason.value})
     return jws.sign_compact(payload, key, typ=REFUSAL_TYP)
+
+
+def sign_use(
+    ref: ContentRef, reader: str, purpose: str, key: SigningKey, *, desk: DeskRef, now: datetime
+) -> str:
+    """Sign who reads a message of the desk, and for what (SG-06).
+
+    Args:
+        ref: The content.
+        reader: A role, on one line of at most 64 characters; never a person's name.
+        purpose: A code of the list ``purpose``.
+        key: A signature key of the desk.
+        desk: Who signs.
+        now: Good for an hour from here.
+    """
+    payload = canonical.write({**_answer(ref, desk, now), "reader": reader, "purpose": purpose})
+    return jws.sign_compact(payload, key, typ=USE_TYP)
 
 
 def sign_rewrap(

@@ -21,6 +21,7 @@ from broker.desk.leave_compromised import moving_away
 from broker.desk.line import message_line, refusal_line
 from broker.desk.open import OpenedMessage
 from broker.desk.opener import Opener, Unopened
+from broker.desk.reading import Reader
 from broker.desk.store import Entry, Store
 from broker.desk.wire import ContentRef, NotSettled, ReceivedHandOver, Settled
 from broker.model import HandOverNumber, QueueName
@@ -54,12 +55,20 @@ class Subscription:
         inbox: Where messages go; durable when ``append`` returns.
         refused: Where a note goes of each message that was returned; without content.
         schemas: Those that this desk knows.
+        reader: Who reads what the inbox shows at once; None where it only keeps.
     """
 
     def __init__(
-        self, client: EnlaceClient, *, inbox: Store, refused: Store, schemas: SchemaSet
+        self,
+        client: EnlaceClient,
+        *,
+        inbox: Store,
+        refused: Store,
+        schemas: SchemaSet,
+        reader: Reader | None = None,
     ) -> None:
         self.totals = Totals()
+        self._reader = reader
         self._client = client
         self._inbox = inbox
         self._refused = refused
@@ -78,7 +87,10 @@ class Subscription:
             StoreError: The inbox cannot be written; nothing of the batch was acknowledged.
             ProblemError: The gateway refuses this desk.
             EvidenceError: It signed a receipt that proves something else.
-            UnreachableError: Before the first directory came; later the stream waits.
+            UnreachableError: Before the first directory came; later the stream waits. Also
+                when a use cannot be stated: nothing is shown then.
+            UseNotNotedError: The gateway did not note a use; the message was neither shown
+                nor acknowledged.
         """
         await self._opener.refresh_directory()
         async with self._arriving(queues) as arrivals, moving_away(self._client):
@@ -120,6 +132,8 @@ class Subscription:
         opened, unopened = outcome.opened, outcome.unopened
         for not_ready in outcome.not_ready:
             log.error("hand-over:not-ready", step=not_ready.step)
+        if self._reader is not None:
+            await self._reader.state(self._client, opened)
         await asyncio.to_thread(self._store, opened, unopened)
         # A crash here loses nothing: the messages come again, and the inbox knows them.
         stored = [each.hand_over.ref for each in opened]

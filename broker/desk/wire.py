@@ -7,7 +7,7 @@ a desk in another country is not updated on the same day.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from broker.desk.failures import AnswerError
@@ -20,13 +20,23 @@ from broker.model import (
     HandOverNumber,
     MessageId,
     MessageStatus,
+    OrderStatus,
     Pair,
     QueueDepth,
     QueueName,
     RecipientStatus,
     RefusalReason,
+    StatedUse,
 )
-from schemas.vocabulary import AgencyFunction, Compartment, Country, Kind, Urgency
+from schemas.vocabulary import (
+    AgencyFunction,
+    Compartment,
+    Country,
+    Disposition,
+    KeptReason,
+    Kind,
+    Urgency,
+)
 
 T = TypeVar("T")
 
@@ -165,6 +175,22 @@ def read_results(body: bytes, expected: int) -> tuple[Settled | NotSettled, ...]
     return results
 
 
+def read_noted_uses(body: bytes, expected: int) -> tuple[datetime | NotSettled, ...]:
+    """Read the answer to statements of use: since when each is noted, in order."""
+    results = _read(
+        body,
+        lambda members: tuple(
+            NotSettled(code=_text(each["error"]["code"]))
+            if "error" in each
+            else _moment(each["at"])
+            for each in members["results"]
+        ),
+    )
+    if len(results) != expected:
+        raise AnswerError("the gateway answered another number of entries than were sent")
+    return results
+
+
 def read_notices(body: bytes) -> tuple[tuple[int, str], ...]:
     """Read a page of notices: number and compact JWS of each."""
     return _read(
@@ -227,6 +253,33 @@ def _recipient_status(members: Mapping[str, Any]) -> RecipientStatus:
         reason=None if reason is None else RefusalReason(reason),
         desk_evidence=_optional(members.get("desk_evidence")),
         receipt=_optional(members.get("receipt")),
+        order=None if members.get("order") is None else read_order_status(members["order"]),
+        # An older gateway does not ask for statements of use.
+        uses=tuple(_stated_use(each) for each in members.get("uses", ())),
+    )
+
+
+def read_order_status(members: Mapping[str, Any]) -> OrderStatus:
+    """Read what a desk did about a recall; the caller says what a wrong form means."""
+    done, why, until = members["disposition"], members["because"], members["until"]
+    answered_at = members["answered_at"]
+    return OrderStatus(
+        answered_at=None if answered_at is None else _moment(answered_at),
+        disposition=None if done is None else Disposition(done),
+        because=None if why is None else KeptReason(why),
+        until=None if until is None else date.fromisoformat(until),
+        desk_evidence=_optional(members["desk_evidence"]),
+        receipt=_optional(members["receipt"]),
+    )
+
+
+def _stated_use(members: Mapping[str, Any]) -> StatedUse:
+    return StatedUse(
+        at=_moment(members["at"]),
+        reader=_text(members["reader"]),
+        purpose=_text(members["purpose"]),
+        times=_whole(members["times"]),
+        token=_text(members["token"]),
     )
 
 

@@ -14,7 +14,6 @@ from broker.model import (
     AgencyRef,
     ContentHash,
     DeskRef,
-    Disposition,
     Event,
     EventKind,
     LogPosition,
@@ -26,7 +25,7 @@ from keys.errors import KeysError
 from keys.identifiers import KeyId, parse_kid
 from keys.key import SigningKey
 from keys.strict_json import JsonObject, JsonValue
-from schemas.vocabulary import Compartment, Country
+from schemas.vocabulary import Compartment, Country, Disposition
 
 RECEIPT_TYP: Final = "enlace-receipt+jws"
 MEMBERS: Final = frozenset({"iss", "event", "mid", "org", "hash", "at", "pos", "rcp"})

@@ -4,14 +4,26 @@ from typing import Final
 
 from aiohttp import web
 
-from broker.gateway import desks, messages, notices, open_requests, reference, streams, wraps
+from broker.gateway import (
+    desks,
+    messages,
+    notices,
+    open_requests,
+    recalls,
+    reference,
+    streams,
+    uses,
+    wraps,
+)
 from broker.gateway.context import GATEWAY, Gateway
 from broker.gateway.middleware import add_headers, around
 from broker.gateway.oauth import oauth_routes
 from broker.gateway.requests import MAX_SEALED_BYTES
 
 ID: Final = r"{id:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
-QUEUE: Final = r"{queue:[A-Z]{2}\.[A-Z]{2}\.[a-z]{1,20}}"
+PAIR_QUEUE: Final = r"[A-Z]{2}\.[A-Z]{2}\.[a-z]{1,20}"
+CHANNEL_QUEUE: Final = r"[a-z0-9][a-z0-9-]{0,26}[a-z0-9]\.[A-Z]{2}"
+QUEUE: Final = f"{{queue:(?:{PAIR_QUEUE}|{CHANNEL_QUEUE})}}"
 NAME: Final = r"{name:[a-z0-9_-]{1,64}}"
 VERSION: Final = r"{version:[0-9]{1,3}\.[0-9]{1,3}}"
 CODE: Final = r"{code:[a-z-]{1,64}}"
@@ -32,6 +44,9 @@ def public_app(gateway: Gateway) -> web.Application:
             web.get("/v1/stream", streams.stream, allow_head=False),
             web.post("/v1/acknowledgements", desks.post_acknowledgements),
             web.post("/v1/refusals", desks.post_refusals),
+            web.get("/v1/recalls", recalls.list_recalls, allow_head=False),
+            web.post("/v1/dispositions", recalls.post_dispositions),
+            web.post("/v1/uses", uses.post_uses),
             web.get("/v1/requests", open_requests.list_requests, allow_head=False),
             web.get("/v1/notices", notices.list_notices, allow_head=False),
             web.get("/v1/wraps", wraps.list_wraps, allow_head=False),

@@ -17,6 +17,7 @@ from broker.hand_over import HandOvers
 from broker.key_ports import KeyLedger
 from broker.model import AgencyRef, Caller, DeskRef, Scope
 from broker.ports import Clock, DeliveryLedger
+from broker.recall_ports import RecallLedger
 from broker.relay import Relay
 from broker.request_ports import RequestLedger
 from broker.texts.catalogue import Catalogue
@@ -47,6 +48,7 @@ class Gateway:
     polls: PollSessions
     deliveries: DeliveryLedger
     key_ledger: KeyLedger
+    recalls: RecallLedger
     requests: RequestLedger
     directory: DirectoryWatch
     access: Access
@@ -78,6 +80,17 @@ async def caller_with(request: web.Request, scope: Scope) -> Caller:
     if scope not in caller.scopes:
         raise PermissionDeniedError(Code.SCOPE_INSUFFICIENT)
     return caller
+
+
+async def calling_participant(request: web.Request) -> tuple[Caller, AgencyRef | DeskRef]:
+    """Prove that an agency or a desk is calling, with the right that its part has."""
+    gateway = request.app[GATEWAY]
+    caller = await gateway.access.authenticate_request(request)
+    gateway.limits.forgive_claim(gateway.proxies.client_household(request))
+    is_agency = isinstance(caller.subject, AgencyRef)
+    if (Scope.MESSAGES_SEND if is_agency else Scope.MESSAGES_RECEIVE) not in caller.scopes:
+        raise PermissionDeniedError(Code.SCOPE_INSUFFICIENT)
+    return caller, caller.subject
 
 
 async def calling_agency(request: web.Request) -> tuple[Caller, AgencyRef]:

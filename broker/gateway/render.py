@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from broker.channel_view import channel_view
 from broker.directory import Directory
 from broker.exchange import Accepted
 from broker.model import (
@@ -12,6 +13,7 @@ from broker.model import (
     HandOver,
     Json,
     MessageStatus,
+    OrderStatus,
     QueueDepth,
     RecipientStatus,
     RoutedMessage,
@@ -127,6 +129,11 @@ def directory(known: Directory) -> dict[str, Json]:
             }
             for pair in known.open_pairs
         ],
+        "channels": [
+            view
+            for channel in known.channels
+            if (view := channel_view(channel, known.at)) is not None
+        ],
         "statements": list(record.statements),
         "recorded": [None if at is None else moment(at) for at in record.recorded],
     }
@@ -139,8 +146,21 @@ def _recipients(rules: Mapping[DeskRef, str]) -> list[Json]:
     ]
 
 
-def _recipient(known: RecipientStatus) -> dict[str, Json]:
+def order(known: OrderStatus) -> dict[str, Json]:
+    """What a desk did about a recall or rectification."""
     return {
+        "state": "open" if known.answered_at is None else "answered",
+        "disposition": None if known.disposition is None else known.disposition.value,
+        "because": None if known.because is None else known.because.value,
+        "until": None if known.until is None else known.until.isoformat(),
+        "answered_at": None if known.answered_at is None else moment(known.answered_at),
+        "desk_evidence": known.desk_evidence,
+        "receipt": known.receipt,
+    }
+
+
+def _recipient(known: RecipientStatus) -> dict[str, Json]:
+    members: dict[str, Json] = {
         "country": known.desk.country.value,
         "compartment": known.desk.compartment.value,
         "state": known.state.value,
@@ -149,4 +169,17 @@ def _recipient(known: RecipientStatus) -> dict[str, Json]:
         "reason": None if known.reason is None else known.reason.value,
         "desk_evidence": known.desk_evidence,
         "receipt": known.receipt,
+        "uses": [
+            {
+                "at": moment(one.at),
+                "reader": one.reader,
+                "purpose": one.purpose,
+                "times": one.times,
+                "token": one.token,
+            }
+            for one in known.uses
+        ],
     }
+    if known.order is not None:
+        members["order"] = order(known.order)
+    return members

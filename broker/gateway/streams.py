@@ -13,7 +13,7 @@ from broker.gateway.context import GATEWAY, Gateway, calling_desk
 from broker.gateway.desks import own_queues
 from broker.gateway.requests import check_parameters, read_last_event_id
 from broker.hand_over import DeskSession
-from broker.model import Caller, HandOver, HandOverNumber, QueueName
+from broker.model import Caller, DeskRef, HandOver, HandOverNumber, QueueName
 
 HEARTBEAT: Final = timedelta(seconds=15)
 """Below the idle limit of every proxy that we know (60 s), so that none cuts the stream."""
@@ -34,10 +34,11 @@ async def stream(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     caller, desk = await calling_desk(request)
     check_parameters(request, "queue")
-    queues = own_queues(gateway, desk, request.query.getall("queue", []))
+    asked = request.query.getall("queue", [])
+    queues = own_queues(gateway, desk, asked)
     last = read_last_event_id(request)
     with gateway.limits.stream(caller.client_id):
-        return await _stream(request, caller, queues, last=last)
+        return await _stream(request, caller, queues, last=last, is_whole=not asked)
 
 
 async def _stream(
@@ -46,6 +47,7 @@ async def _stream(
     queues: Sequence[QueueName],
     *,
     last: HandOverNumber | None,
+    is_whole: bool,
 ) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     holder = caller.client_id
@@ -54,7 +56,7 @@ async def _stream(
         await response.prepare(request)
         gateway.metrics.streams.inc()
         try:
-            await _feed(response, session, gateway, caller)
+            await _feed(response, session, gateway, caller, is_whole=is_whole)
         except (ConnectionError, TimeoutError, UnavailableError):
             # The desk is gone, or a part of ours is: it reconnects, and the leases decide.
             return response
@@ -64,7 +66,12 @@ async def _stream(
 
 
 async def _feed(
-    response: web.StreamResponse, session: DeskSession, gateway: Gateway, caller: Caller
+    response: web.StreamResponse,
+    session: DeskSession,
+    gateway: Gateway,
+    caller: Caller,
+    *,
+    is_whole: bool,
 ) -> None:
     clock = asyncio.get_running_loop().time
     await _write(response, b"retry: 1000\n: enlace\n\n")
@@ -72,6 +79,9 @@ async def _feed(
     while not gateway.lifecycle.draining and not session.is_over:
         if not gateway.access.still_stands(caller):
             # Whoever lost the right to read loses the line within a second.
+            break
+        if is_whole and _has_grown(gateway, session, caller):
+            # The desk joined a channel: it comes again, for that queue as well.
             break
         handed = await session.take(limit=BATCH, wait=DRAIN_CHECK)
         if handed:
@@ -82,6 +92,12 @@ async def _feed(
             await _write(response, b": still here\n\n")
             written_at = clock()
     await _write(response, BYE)
+
+
+def _has_grown(gateway: Gateway, session: DeskSession, caller: Caller) -> bool:
+    if not isinstance(caller.subject, DeskRef):
+        return False
+    return not session.queues.issuperset(gateway.directory.current.queues_of(caller.subject))
 
 
 async def _write(response: web.StreamResponse, data: bytes) -> None:

@@ -60,6 +60,19 @@ def is_committed(key: ContentKey, commitment: bytes) -> bool:
     return hmac.compare_digest(commit(key), commitment)
 
 
+def require_whole(iv: bytes, ciphertext: bytes, tag: bytes) -> None:
+    """Return if these octets could be a content: of the right sizes, in a frame of one class.
+
+    Whether they open, only the holder of the content key can say.
+
+    Raises:
+        UnsealError: They could not.
+    """
+    frames = {ROOM_BYTES + size for size in SIZE_CLASSES}
+    if len(iv) != IV_BYTES or len(tag) != TAG_BYTES or len(ciphertext) not in frames:
+        raise UnsealError
+
+
 def frame(content: SignedContent) -> bytes:
     """Put signed bytes into the frame of their size class.
 

@@ -156,6 +156,24 @@ def without_entries(jwe: bytes) -> bytes:
     return orjson.dumps({**members, "recipients": []}, option=orjson.OPT_SORT_KEYS)
 
 
+def only_entry(jwe: bytes, kid: KeyId) -> bytes:
+    """Leave out all recipients but the holder of this key: the same content, the same hash.
+
+    Nothing is judged: whoever opens it reads it strictly.
+
+    Raises:
+        UnsealError: It is not of our form, or has no such recipient.
+    """
+    try:
+        members = orjson.loads(jwe)
+        own = [entry for entry in members["recipients"] if entry["header"]["kid"] == kid]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise UnsealError from None
+    if not own:
+        raise UnsealError
+    return orjson.dumps({**members, "recipients": own}, option=orjson.OPT_SORT_KEYS)
+
+
 def parse(data: bytes) -> Jwe:
     """Read a JWE of exactly our form: no ``zip``, ``unprotected`` or member unknown to us.
 
@@ -182,6 +200,9 @@ def parse(data: bytes) -> Jwe:
         suite = read_protected(jwe).suite
     except KeyFormatError:
         raise UnsealError from None
+    # What is hashed and authenticated is text of ASCII, whatever a cipher says of it later.
+    if not all(text.isascii() for text in (jwe.aad, jwe.iv, jwe.ciphertext, jwe.tag)):
+        raise UnsealError
     # A recipient of another suite is a downgrade: all of a message or none.
     if len({entry.kid for entry in entries}) != len(entries) or any(
         SUITE_OF[entry.algorithm] is not suite for entry in entries

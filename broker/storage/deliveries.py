@@ -17,8 +17,9 @@ from broker.model import (
     Outgoing,
     QueueDepth,
     QueueName,
+    UseStatement,
 )
-from broker.ports import Answered, SignReceipt
+from broker.ports import Answered, SignReceipt, TellUnread, UseDenied, UseNoted, tell_nobody
 from broker.storage.answers import ANSWER, Answering
 from broker.storage.database import Database
 from broker.storage.endings import (
@@ -41,6 +42,7 @@ from broker.storage.publishing import (
     count_unpublished,
 )
 from broker.storage.queues import count_depths, list_waiting, read_states
+from broker.storage.uses import NOTE_USE, Stating
 
 
 class StoredDeliveries:
@@ -104,6 +106,10 @@ class StoredDeliveries:
         """See ``DeliveryLedger.answer``."""
         return await self._commits.submit(ANSWER, Answering(answer=answer, now=now, sign=sign))
 
+    async def note_use(self, statement: UseStatement, *, now: datetime) -> UseNoted | UseDenied:
+        """See ``DeliveryLedger.note_use``."""
+        return await self._commits.submit(NOTE_USE, Stating(statement=statement, now=now))
+
     async def dead_letter(
         self, numbers: Collection[DeliveryNumber], *, now: datetime, sign: SignReceipt
     ) -> None:
@@ -114,9 +120,17 @@ class StoredDeliveries:
         """See ``DeliveryLedger.republish``."""
         await self._commits.submit(REPUBLISH_NUMBERS, Marking(numbers=numbers, at=now))
 
-    async def expire(self, *, now: datetime, limit: int, sign: SignReceipt) -> int:
+    async def expire(
+        self,
+        *,
+        now: datetime,
+        limit: int,
+        sign: SignReceipt,
+        tell: TellUnread | None = None,
+    ) -> int:
         """See ``DeliveryLedger.expire``."""
-        return await self._commits.submit(EXPIRE, Round(now=now, limit=limit, sign=sign))
+        wanted = Round(now=now, limit=limit, sign=sign, tell=tell or tell_nobody)
+        return await self._commits.submit(EXPIRE, wanted)
 
     async def requeue(
         self, queue: QueueName, *, dead_letters_only: bool, now: datetime, sign: SignReceipt

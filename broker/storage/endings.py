@@ -8,11 +8,19 @@ from sqlalchemy import Row, bindparam
 
 from broker import request_ports
 from broker.model import DeliveryNumber, DeliveryState, EventKind, QueueName
-from broker.ports import SignReceipt
+from broker.ports import SignReceipt, TellUnread
 from broker.storage.clocks import close_clocks
 from broker.storage.group_commit import Sort, one_by_one
-from broker.storage.settling import FACTS, Settlement, draw_receipt, send_again, settle
-from broker.storage.tables import IS_DEAD_LETTERED, IS_OPEN, deliveries
+from broker.storage.notices import add_notice
+from broker.storage.settling import (
+    FACTS,
+    Settlement,
+    draw_receipt,
+    event_of,
+    send_again,
+    settle,
+)
+from broker.storage.tables import HAS_CONTENT, IS_DEAD_LETTERED, IS_OPEN, deliveries
 from broker.storage.transaction import Transaction, padded
 
 REQUEUED_AT_ONCE = 256
@@ -31,7 +39,9 @@ IN_QUEUE = (
 )
 LOST = OPEN.where(*IN_QUEUE).limit(REQUEUED_AT_ONCE)
 DEAD = (
-    FACTS.where(IS_DEAD_LETTERED, *IN_QUEUE).order_by(deliveries.c.number).limit(REQUEUED_AT_ONCE)
+    FACTS.where(IS_DEAD_LETTERED, HAS_CONTENT, *IN_QUEUE)
+    .order_by(deliveries.c.number)
+    .limit(REQUEUED_AT_ONCE)
 )
 
 
@@ -55,6 +65,7 @@ class Round:
     now: datetime
     limit: int
     sign: SignReceipt
+    tell: TellUnread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +93,11 @@ def expire(transaction: Transaction, wanted: Round) -> int:
     close_clocks(
         transaction, [row.number for row in rows], outcome=request_ports.EXPIRED, at=wanted.now
     )
+    # Receipt, state and notice are one transaction: nobody's message runs out untold.
+    for notice in wanted.tell(
+        [event_of(row, kind=EventKind.EXPIRED, now=wanted.now) for row in rows]
+    ):
+        add_notice(transaction, notice)
     return len(rows)
 
 

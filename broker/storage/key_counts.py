@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, bindparam, case, func, select
 from broker.key_ports import InFlight, Place
 from broker.model import QueueName
 from broker.storage.tables import (
+    HAS_CONTENT,
     IS_SECOND_SIGNED,
     IS_SIGNED,
     IS_UNOPENED,
@@ -34,7 +35,7 @@ IN_FLIGHT = (
         func.min(messages.c.accepted_at).label("oldest"),
     )
     .join(messages, messages.c.number == deliveries.c.message)
-    .where(IS_UNOPENED)
+    .where(IS_UNOPENED, HAS_CONTENT)
     .group_by(deliveries.c.key_id, deliveries.c.queue, PLACE)
     .order_by(deliveries.c.key_id, deliveries.c.queue, PLACE)
 )
@@ -74,7 +75,8 @@ LAST_USES = (
 )
 UNOPENED = (
     select(deliveries.c.number)
-    .where(deliveries.c.key_id == KID, IS_UNOPENED)
+    .join(messages, messages.c.number == deliveries.c.message)
+    .where(deliveries.c.key_id == KID, IS_UNOPENED, HAS_CONTENT)
     # The order of the partial index, so that SQLite takes that one and not the whole history's.
     .order_by(deliveries.c.desk_country, deliveries.c.compartment, deliveries.c.number)
     .limit(1)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Row, bindparam, or_, select, update
 
+from broker.errors import UnsealError
 from broker.model import (
     AgencyRef,
     ContentHash,
@@ -15,11 +16,14 @@ from broker.model import (
     MessageId,
     QueueName,
 )
+from broker.sealing.wire import only_entry
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.tables import IS_LEASED, IS_OPEN, deliveries, log, messages
 from broker.storage.transaction import Transaction, padded
+from keys.identifiers import KeyId
 from schemas.vocabulary import Country, Urgency
 
+EMPTY = b"{}"
 NOW = bindparam("now", type_=deliveries.c.leased_until.type)
 IS_FREE = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= NOW)
 """A lease that has ended binds nobody, whether or not its row was cleared."""
@@ -28,8 +32,10 @@ FREE = (
     select(
         deliveries.c.number,
         deliveries.c.queue,
+        deliveries.c.key_id,
         deliveries.c.attempts,
         deliveries.c.first_handed_at,
+        deliveries.c.desk_receipt,
         messages.c.origin_country,
         messages.c.origin_agency,
         messages.c.message_id,
@@ -154,6 +160,15 @@ def _hand_over(row: Row[*tuple[object, ...]], number: int, wish: Wish) -> HandOv
         attempt=row.attempts + 1,
         first_handed_at=row.first_handed_at or wish.now,
         lease_until=wish.until,
-        receipt=row.token,
-        sealed=row.sealed,
+        receipt=row.desk_receipt or row.token,
+        sealed=row.sealed if row.desk_receipt is None else _own_copy(row.sealed, row.key_id),
     )
+
+
+def _own_copy(sealed: bytes, kid: str) -> bytes:
+    """Show a desk its own entry only, where a charter hides the others (SG-12)."""
+    try:
+        return only_entry(sealed, KeyId(kid))
+    except UnsealError:
+        # What is damaged here must not hold up the others; the desk refuses it.
+        return EMPTY

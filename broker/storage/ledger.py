@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from broker.key_ports import KeyLedger
 from broker.ports import DeliveryLedger, DirectoryStore, MessageLedger, ProofStore
+from broker.recall_ports import RecallLedger
 from broker.request_ports import RequestLedger
+from broker.retention_ports import RetentionLedger
 from broker.storage.connect import connect
 from broker.storage.database import Database, Limits
 from broker.storage.deliveries import StoredDeliveries
@@ -16,18 +18,22 @@ from broker.storage.keys import StoredKeys
 from broker.storage.messages import StoredMessages
 from broker.storage.migrate import check_connection
 from broker.storage.proofs import StoredProofs
+from broker.storage.recalls import StoredRecalls
 from broker.storage.requests import StoredRequests
+from broker.storage.retention import StoredRetention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Everything that the exchange remembers; one writer serves all six."""
+    """Everything that the exchange remembers; one writer serves all."""
 
     messages: MessageLedger
     deliveries: DeliveryLedger
     proofs: ProofStore
     directory: DirectoryStore
     keys: KeyLedger
+    recalls: RecallLedger
+    retention: RetentionLedger
     requests: RequestLedger
 
 
@@ -65,6 +71,8 @@ async def serve(database: Database) -> AsyncIterator[Ledger]:
             proofs=StoredProofs(commits),
             directory=StoredDirectory(database, commits),
             keys=StoredKeys(database, commits),
+            recalls=StoredRecalls(database, commits),
+            retention=StoredRetention(database, commits),
             requests=StoredRequests(database, commits),
         )
     finally:

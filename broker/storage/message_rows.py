@@ -1,8 +1,17 @@
 """What does an accepted message add to the tables?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from broker.model import Acceptance, DeliveryState, Evaluation, Facts, LogPosition, Receipt
+from broker.model import (
+    Acceptance,
+    DeliveryState,
+    DeskRef,
+    Evaluation,
+    Facts,
+    LogPosition,
+    Receipt,
+)
 from broker.storage import receipts
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.clocks import CLOCKS, clock_rows, note_replies
@@ -48,6 +57,7 @@ DELIVERIES = BulkInsert(
     "changed_at",
     "expires",
     "attempts",
+    "desk_receipt",
 )
 GRANTS = BulkInsert(grants, "message", "subject", "countries", "purposes", "until")
 
@@ -63,8 +73,22 @@ class Rows:
     clocks: list[Values] = field(default_factory=list)
     recorded: list[tuple[LogPosition, Acceptance]] = field(default_factory=list)
 
-    def add(self, transaction: Transaction, acceptance: Acceptance, receipt: Receipt) -> None:
-        """Add a message, its acceptance and a delivery for each recipient."""
+    def add(
+        self,
+        transaction: Transaction,
+        acceptance: Acceptance,
+        receipt: Receipt,
+        *,
+        desk_receipts: Mapping[DeskRef, str],
+    ) -> None:
+        """Add a message, its acceptance and a delivery for each recipient.
+
+        Args:
+            transaction: Gives each delivery its number.
+            acceptance: What was accepted.
+            receipt: For its sender.
+            desk_receipts: For each desk that may not learn who else received it.
+        """
         number = receipt.position
         self.messages.append(_message(number, acceptance))
         self.log.append(receipts.log_row(receipt, message=number, delivery=None))
@@ -86,6 +110,7 @@ class Rows:
                     acceptance.accepted_at,
                     acceptance.expires,
                     0,
+                    desk_receipts.get(route.desk),
                 )
             )
 

@@ -1,7 +1,7 @@
 """Was this message accepted, and what became of it?"""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hmac import compare_digest
 from typing import TypeAlias
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, select
 from broker.model import (
     Acceptance,
     AgencyRef,
+    DeskRef,
     Event,
     EventKind,
     KnownMessage,
@@ -91,7 +92,8 @@ def record_all(
             continue
         receipt = receipts.draw(transaction, _accepted(acceptance), recording.sign)
         known[name] = Known(body_mac=acceptance.body_mac, receipt=receipt)
-        rows.add(transaction, acceptance, receipt)
+        hidden = _desk_receipts(acceptance, receipt, recording.sign)
+        rows.add(transaction, acceptance, receipt, desk_receipts=hidden)
         answers.append(Recorded(receipt=receipt, replayed=False))
         taken_back.append(TakingBack.of(acceptance, recording.sign))
     rows.insert(transaction)
@@ -152,6 +154,25 @@ def _look_up(connection: Connection, ids: Sequence[MessageId]) -> dict[Name, Kno
             MessageId(row.message_id),
         ): Known(body_mac=row.body_mac, receipt=receipts.read_receipt(row))
         for row in connection.execute(KNOWN, {"ids": padded(ids)})
+    }
+
+
+def _desk_receipts(
+    acceptance: Acceptance, receipt: Receipt, sign: SignReceipt
+) -> Mapping[DeskRef, str]:
+    """Sign the same acceptance once more for each desk that may see only itself (SG-12).
+
+    At the same place in the log, so that it proves no second event.
+    """
+    if not acceptance.hides_recipients:
+        return {}
+    event = _accepted(acceptance)
+    return {
+        desk: sign(
+            replace(event, recipients={desk: kid}, rules={desk: event.rules[desk]}),
+            receipt.position,
+        )
+        for desk, kid in event.recipients.items()
     }
 
 

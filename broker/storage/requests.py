@@ -16,19 +16,18 @@ from sqlalchemy import (
     select,
 )
 
-from broker.key_ports import Notice
-from broker.model import AgencyRef, DeliveryNumber, DeskRef, MessageId, QueueName
+from broker.model import AgencyRef, DeliveryNumber, DeskRef, MessageId, Notice, QueueName
 from broker.request_ports import Request, RequestQuestion, RequestState, RoadRequests, SentFrom
 from broker.storage.clocks import ESCALATE_ONE, Escalation
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit
-from broker.storage.tables import IS_RUNNING, clocks, deliveries, messages
+from broker.storage.tables import IS_RUNNING, IS_UNTOLD, clocks, deliveries, messages
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Country, Kind, Urgency
 
 NOW = bindparam("now", type_=clocks.c.due.type)
 IS_OVERDUE = IS_RUNNING & (clocks.c.due <= NOW)
-PAGE = (
+REQUESTS = (
     select(
         clocks,
         deliveries.c.queue,
@@ -41,11 +40,12 @@ PAGE = (
     )
     .join(deliveries, deliveries.c.number == clocks.c.delivery)
     .join(messages, messages.c.number == clocks.c.message)
-    .where(clocks.c.delivery > bindparam("after"))
-    .order_by(clocks.c.delivery)
     .limit(bindparam("most"))
 )
-TO_ESCALATE = PAGE.where(IS_OVERDUE, clocks.c.escalated_at.is_(None))
+PAGE = REQUESTS.where(clocks.c.delivery > bindparam("after")).order_by(clocks.c.delivery)
+TO_ESCALATE = REQUESTS.where(IS_UNTOLD, clocks.c.due <= NOW).order_by(
+    clocks.c.due, clocks.c.delivery
+)
 OVERDUE = func.sum(case((clocks.c.due <= NOW, 1), else_=0))
 BY_ROAD = (
     select(
@@ -80,13 +80,9 @@ class StoredRequests:
         """See ``RequestLedger.requests``."""
         return await self._database.read(partial(list_requests, asked=asked))
 
-    async def to_escalate(
-        self, *, now: datetime, after: DeliveryNumber, limit: int
-    ) -> Sequence[Request]:
+    async def to_escalate(self, *, now: datetime, limit: int) -> Sequence[Request]:
         """See ``RequestLedger.to_escalate``."""
-        return await self._database.read(
-            partial(list_to_escalate, now=now, after=after, limit=limit)
-        )
+        return await self._database.read(partial(list_to_escalate, now=now, limit=limit))
 
     async def escalate(
         self, delivery: DeliveryNumber, notices: Sequence[Notice], *, at: datetime
@@ -111,11 +107,9 @@ def list_requests(connection: Connection, *, asked: RequestQuestion) -> Sequence
     return [_request(row) for row in connection.execute(query, values)]
 
 
-def list_to_escalate(
-    connection: Connection, *, now: datetime, after: DeliveryNumber, limit: int
-) -> Sequence[Request]:
-    """List one page of what nobody was told of yet."""
-    rows = connection.execute(TO_ESCALATE, {"now": now, "after": after, "most": limit})
+def list_to_escalate(connection: Connection, *, now: datetime, limit: int) -> Sequence[Request]:
+    """List the next few of which nobody was told yet."""
+    rows = connection.execute(TO_ESCALATE, {"now": now, "most": limit})
     return [_request(row) for row in rows]
 
 

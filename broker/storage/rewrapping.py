@@ -16,7 +16,7 @@ from broker.storage import receipts
 from broker.storage.bulk import BulkInsert
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.settling import EVENT_COLUMNS, event_of
-from broker.storage.tables import IS_UNOPENED, deliveries, log, messages, rewraps
+from broker.storage.tables import HAS_CONTENT, IS_UNOPENED, deliveries, log, messages, rewraps
 from broker.storage.transaction import Transaction, padded
 from keys.identifiers import KeyId
 from schemas.vocabulary import Compartment, Country
@@ -25,7 +25,7 @@ IDS = bindparam("ids", type_=messages.c.message_id.type, expanding=True)
 UNOPENED = (
     select(*EVENT_COLUMNS)
     .join(messages, messages.c.number == deliveries.c.message)
-    .where(messages.c.message_id.in_(IDS), IS_UNOPENED)
+    .where(messages.c.message_id.in_(IDS), IS_UNOPENED, HAS_CONTENT)
 )
 DONE = (
     select(

@@ -9,15 +9,16 @@ from broker.model import (
     ContentHash,
     DeliveryState,
     DeskRef,
-    Disposition,
     MessageId,
     MessageStatus,
     OrderStatus,
     RecipientStatus,
     RefusalReason,
+    StatedUse,
 )
 from broker.storage.tables import deliveries, log, messages, orders
-from schemas.vocabulary import Compartment, Country, Kind
+from broker.storage.uses import stated_uses
+from schemas.vocabulary import Compartment, Country, Disposition, KeptReason, Kind
 
 MESSAGE = (
     select(
@@ -36,8 +37,17 @@ MESSAGE = (
     )
 )
 ORDER_LOG = log.alias("order_log")
+ORDER_COLUMNS = (
+    orders.c.delivery.label("ordered"),
+    orders.c.answered_at,
+    orders.c.disposition,
+    orders.c.reason.label("because"),
+    orders.c.until,
+    orders.c.token.label("order_token"),
+)
 RECIPIENTS = (
     select(
+        deliveries.c.number,
         deliveries.c.desk_country,
         deliveries.c.compartment,
         deliveries.c.state,
@@ -46,12 +56,7 @@ RECIPIENTS = (
         deliveries.c.reason,
         deliveries.c.desk_token,
         log.c.token,
-        orders.c.delivery.label("ordered"),
-        orders.c.answered_at,
-        orders.c.disposition,
-        orders.c.reason.label("because"),
-        orders.c.until,
-        orders.c.token.label("order_token"),
+        *ORDER_COLUMNS,
         ORDER_LOG.c.token.label("order_receipt"),
     )
     .outerjoin(log, log.c.position == deliveries.c.receipt)
@@ -72,6 +77,7 @@ def message_status(
     if row is None:
         return None
     recipients = connection.execute(RECIPIENTS, {"message": row.number})
+    uses = stated_uses(connection, message=row.number)
     return MessageStatus(
         id=message_id,
         kind=Kind(row.kind),
@@ -79,11 +85,13 @@ def message_status(
         expires=row.expires,
         content_hash=ContentHash(row.content_hash),
         receipt=row.token,
-        recipients=tuple(_recipient(recipient) for recipient in recipients),
+        recipients=tuple(
+            _recipient(recipient, uses.get(recipient.number, ())) for recipient in recipients
+        ),
     )
 
 
-def _recipient(row: Row[*tuple[object, ...]]) -> RecipientStatus:
+def _recipient(row: Row[*tuple[object, ...]], uses: tuple[StatedUse, ...]) -> RecipientStatus:
     return RecipientStatus(
         desk=DeskRef(country=Country(row.desk_country), compartment=Compartment(row.compartment)),
         state=DeliveryState(row.state),
@@ -92,15 +100,17 @@ def _recipient(row: Row[*tuple[object, ...]]) -> RecipientStatus:
         reason=None if row.reason is None else RefusalReason(row.reason),
         desk_evidence=row.desk_token,
         receipt=row.token,
-        order=None if row.ordered is None else _order(row),
+        uses=uses,
+        order=None if row.ordered is None else read_order(row),
     )
 
 
-def _order(row: Row[*tuple[object, ...]]) -> OrderStatus:
+def read_order(row: Row[*tuple[object, ...]]) -> OrderStatus:
+    """Read an order from a row that has the ``ORDER_COLUMNS``, and ``order_receipt``."""
     return OrderStatus(
         answered_at=row.answered_at,
         disposition=None if row.disposition is None else Disposition(row.disposition),
-        because=row.because,
+        because=None if row.because is None else KeptReason(row.because),
         until=None if row.until is None else date.fromisoformat(row.until),
         desk_evidence=row.order_token,
         receipt=row.order_receipt,

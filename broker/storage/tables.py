@@ -174,6 +174,9 @@ _partial(
 )
 Index("ix_deliveries_key", deliveries.c.key_id, deliveries.c.number)
 
+HAS_CONTENT = messages.c.destroyed_at.is_(None)
+"""No key is kept, and nothing sent again, for what is a tombstone (SG-08)."""
+_partial("ix_messages_expires", messages.c.expires, messages.c.number, where=HAS_CONTENT)
 IS_SIGNED = messages.c.signing_key != literal_column("''")
 _partial("ix_messages_signed", messages.c.signing_key, messages.c.number, where=IS_SIGNED)
 IS_SECOND_SIGNED = messages.c.second_signing_key.is_not(None)
@@ -260,7 +263,10 @@ clocks = Table(
 """Requests that wait for an answer (SG-13)."""
 
 IS_RUNNING = clocks.c.closed_at.is_(None)
-_partial("ix_clocks_running", clocks.c.due, where=IS_RUNNING)
+_partial("ix_clocks_running", clocks.c.delivery, where=IS_RUNNING)
+IS_UNTOLD = IS_RUNNING & clocks.c.escalated_at.is_(None)
+_partial("ix_clocks_untold", clocks.c.due, clocks.c.delivery, where=IS_UNTOLD)
+_partial("ix_clocks_reply", clocks.c.reply, where=clocks.c.reply.is_not(None))
 
 orders = Table(
     "orders",

@@ -16,17 +16,18 @@ from broker.model import (
     AgencyRef,
     DeliveryState,
     DeskRef,
-    Disposition,
     EventKind,
     LogPosition,
     MessageId,
 )
 from broker.ports import SignReceipt
+from broker.request_ports import RECALLED
 from broker.storage.bulk import BulkInsert, Values
+from broker.storage.clocks import close_clocks
 from broker.storage.settling import EVENT_COLUMNS, Settlement, draw_receipt, settle
 from broker.storage.tables import deliveries, messages, orders
 from broker.storage.transaction import Transaction
-from schemas.vocabulary import Compartment, Country, Kind
+from schemas.vocabulary import Compartment, Country, Disposition, Kind
 
 TAKING_BACK = frozenset({Kind.RECALL, Kind.RECTIFICATION})
 COPIES = (
@@ -93,6 +94,10 @@ def take_back(transaction: Transaction, wanted: TakingBack) -> None:
     spared = [own[desk] for desk, copy in copies.items() if _was_never_held(wanted, copy)]
     settlements = [_recalled(transaction, row, wanted) for row in (*ending, *spared)]
     settle(transaction, settlements)
+    if wanted.kind is Kind.RECALL:
+        # Also where it was read: nobody owes an answer to what was never to be asked.
+        numbers = [copy.number for copy in copies.values()]
+        close_clocks(transaction, numbers, outcome=RECALLED, at=wanted.at)
     receipts = {one.row.number: one.receipt.position for one in settlements}
     ORDERS.execute(
         transaction.connection,

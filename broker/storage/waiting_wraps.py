@@ -9,7 +9,7 @@ from broker.errors import UnsealError
 from broker.key_ports import WaitingWrap
 from broker.model import AgencyRef, ContentHash, DeliveryNumber, DeskRef, MessageId
 from broker.sealing import wire
-from broker.storage.tables import IS_UNOPENED, deliveries, messages
+from broker.storage.tables import HAS_CONTENT, IS_UNOPENED, deliveries, messages
 from keys.identifiers import KeyId
 from schemas.vocabulary import Country
 
@@ -26,6 +26,7 @@ WAITING = (
     .join(messages, messages.c.number == deliveries.c.message)
     .where(
         IS_UNOPENED,
+        HAS_CONTENT,
         deliveries.c.key_id == bindparam("kid"),
         deliveries.c.desk_country == bindparam("country"),
         deliveries.c.compartment == bindparam("compartment"),

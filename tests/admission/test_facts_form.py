@@ -92,3 +92,21 @@ def test_read_refuses_facts_that_leave_one_out(name: str) -> None:
 
     with pytest.raises(KeyFormatError):
         facts_form.from_json(members)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("all_origins", ["MX", "HN"]),
+        ("all_origins", ["HN", "HN", "MX"]),
+        ("review_by", "2026-12-15T12:00:00Z"),
+        ("review_by", "20261215T120000+00:00"),
+        ("review_by", "2026-12-15 12:00:00+00:00"),
+        ("reply_by", "2026-11-27T12:00:00.000+00:00"),
+        ("grant", {"of": [ONE, ONE], "to_countries": [], "purposes": [], "until": None}),
+    ],
+)
+def test_read_refuses_another_spelling(name: str, value: JsonValue) -> None:
+    """One fact, one text: else a desk that writes it the other way calls the sender a liar."""
+    with pytest.raises(KeyFormatError):
+        facts_form.from_json({**facts_form.to_json(FULL), name: value})

@@ -132,6 +132,7 @@ def test_recall_finds_its_own_when_another_agency_used_the_same_id() -> None:
     ("message", "known", "pointer"),
     [
         pytest.param(recall(), [], "/body/of", id="unknown"),
+        pytest.param(recall(concerns=None), [SENT], "/body/of", id="of nothing"),
         pytest.param(recall(), [replace(SENT, sender=PGN)], "/body/of", id="of another agency"),
         pytest.param(
             recall(sender=AgencyRef(country=Country.MEXICO, agency="inm")),
@@ -208,9 +209,3 @@ def test_recall_is_denied(message: Message, known: list[KnownMessage], pointer: 
 def test_rectification_may_be_replaced_by_another_message() -> None:
     """The corrected message stands by itself."""
     assert admit(recall(kind=Kind.RECTIFICATION, replaced_by=OTHER), SENT)
-
-
-def test_recall_without_its_subject_is_a_defect() -> None:
-    """The schema demands it; a caller that skipped the schema is told."""
-    with pytest.raises(RuntimeError):
-        admit(recall(concerns=None))

@@ -14,7 +14,7 @@ import pytest_asyncio
 import yaml
 from openapi_spec_validator import validate
 
-from broker.desk.sign import sign_acknowledgement, sign_message, sign_refusal
+from broker.desk.sign import sign_acknowledgement, sign_message, sign_refusal, sign_use
 from broker.desk.wire import ContentRef
 from broker.gateway.app import public_app
 from broker.model import RefusalReason
@@ -213,6 +213,20 @@ async def refused(one: Arena) -> Answer:
     return answer
 
 
+async def stated(one: Arena) -> Answer:
+    """What a statement of use is answered with, beside one that is none."""
+    hand_over = await handed(one)
+    desk = one.attacker(GT_DESK)
+    ref = ContentRef(message_id=hand_over["id"], content_hash=hand_over["content_hash"])
+    key, purpose = desk.holding.signature, str(message()["purpose"]["code"])
+    token = sign_use(ref, "analyst", purpose, key, desk=GT_DESK, now=datetime.now(UTC))
+    answer = await desk.post_json("/v1/uses", {"uses": [token, "a.b.c"]})
+    assert answer.json["results"][0]["purpose"] == purpose
+    path = f"/v1/messages/{hand_over['id']}"
+    check(await one.attacker(FISCALIA).call("GET", path), "GET", "/v1/messages/{id}")
+    return answer
+
+
 async def waiting_by_a_key(one: Arena) -> Answer:
     """What the desk has not answered, with one message at least."""
     await post(one)
@@ -304,6 +318,16 @@ CASES: dict[str, tuple[Ask, int, str, str]] = {
         422, "POST", "/v1/acknowledgements",
     ),
     "refusals": (refused, 200, "POST", "/v1/refusals"),
+    "recalls": (call(FISCALIA, "GET", "/v1/recalls?state=all"), 200, "GET", "/v1/recalls"),
+    "a desk's recalls": (call(GT_DESK, "GET", "/v1/recalls"), 200, "GET", "/v1/recalls"),
+    "dispositions that are none": (
+        call(GT_DESK, "POST", "/v1/dispositions", b'{"dispositions":["a.b.c"]}'),
+        200, "POST", "/v1/dispositions",
+    ),
+    "statements of use": (stated, 200, "POST", "/v1/uses"),
+    "no statements of use": (
+        call(GT_DESK, "POST", "/v1/uses", b'{"uses":[]}'), 422, "POST", "/v1/uses",
+    ),
     "what waits by a key": (waiting_by_a_key, 200, "GET", "/v1/wraps"),
     "a key of no form": (
         call(GT_DESK, "GET", "/v1/wraps?key=x"), 400, "GET", "/v1/wraps",

@@ -25,7 +25,17 @@ from tests.services.softhsm import softhsm
 
 __all__ = ["softhsm"]
 
-COMMANDS_WITH_A_CLIENT = ("send", "status", "queues", "subscribe")
+COMMANDS_WITH_A_CLIENT = (
+    "send",
+    "status",
+    "queues",
+    "read",
+    "subscribe",
+    "recalls",
+    "requests",
+    "notices",
+    "channels",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,6 +61,7 @@ def _kinds(base: type[Exception]) -> list[type[Exception]]:
 ARGUMENTS: dict[str, list[object]] = {
     "DecryptionError": [],
     "CustodyError": [CustodyFault.ABSENT],
+    "UseNotNotedError": ["0192d3b4-0000-7000-8000-000000000001", "purpose-denied"],
 }
 
 

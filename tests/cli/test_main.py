@@ -44,6 +44,8 @@ def test_enlace_shows_its_help_when_asked_for_nothing(cli: Cli) -> None:
         (["admin", "desk", "add", "GT.kitchen"], "COUNTRY.COMPARTMENT"),
         (["admin", "agency", "add", "MX/FGE", "--function", "prosecution", "--name", "x"], "MX"),
         (["admin", "requeue", "GT.intelligence"], "QUEUE"),
+        (["admin", "requeue", "hlsg-mx-gt.FR"], "QUEUE"),
+        (["admin", "requeue", "hlsg-mx-gt"], "QUEUE"),
         (["status", "1234"], "ID"),
     ],
 )

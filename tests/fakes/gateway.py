@@ -30,6 +30,7 @@ from broker.admission import acknowledge, dpop, message_signature, strict_json
 from broker.admission.access_token import LIFE, AccessTokens
 from broker.admission.authenticate import token_hash
 from broker.admission.client_assertion import verify_client_assertion
+from broker.admission.use import verify_use
 from broker.directory import Directory, DirectoryRecord
 from broker.errors import BrokerError, Code
 from broker.evidence.receipts import ReceiptIssuer, parse_agency
@@ -128,6 +129,8 @@ class FakeGateway:
         self.queries: list[str] = []
         self.messages: dict[str, tuple[bytes, dict[str, Any]]] = {}
         self.signatures: dict[str, str] = {}
+        self.uses: list[tuple[str, str, str]] = []
+        self.denied_purposes: set[str] = set()
         self.deliveries: dict[tuple[str, str], Delivery] = {}
         self.answers: list[DeskAnswer] = []
         self.streams: list[asyncio.Queue[bytes | None]] = []
@@ -350,6 +353,28 @@ class FakeGateway:
         """Take refusals."""
         return await self._answer(request, "refusals", refusal=True)
 
+    async def state_uses(self, request: web.Request) -> web.Response:
+        """Take statements of use, of messages that were delivered and for what they say."""
+        desk = self.caller(request)
+        assert isinstance(desk, DeskRef)
+        results: list[dict[str, Any]] = []
+        for token in (await request.json())["uses"]:
+            use = verify_use(
+                token,
+                desk=desk,
+                find_key=lambda kid: self.directory.desk_signature_key(kid, self.clock()),
+                purposes={"investigation", "prosecution"},
+                now=self.clock(),
+            )
+            if (use.message_id, use.content_hash) not in self.deliveries:
+                results.append({"error": {"code": "delivery-unknown"}})
+            elif use.purpose in self.denied_purposes:
+                results.append({"error": {"code": "purpose-denied"}})
+            else:
+                self.uses.append((use.message_id, use.reader, use.purpose))
+                results.append({"id": use.message_id, "at": "2026-11-23T12:00:00.000Z"})
+        return web.json_response({"results": results})
+
     async def _answer(self, request: web.Request, name: str, *, refusal: bool) -> web.Response:
         desk = self.caller(request)
         assert isinstance(desk, DeskRef)
@@ -458,6 +483,7 @@ class FakeGateway:
         app.router.add_get("/v1/queues/{queue}/messages", self.poll)
         app.router.add_get("/v1/stream", self.stream)
         app.router.add_post("/v1/acknowledgements", self.acknowledge)
+        app.router.add_post("/v1/uses", self.state_uses)
         app.router.add_post("/v1/refusals", self.refuse)
         app.router.add_get("/v1/directory", self.get_directory)
         return app

@@ -1,5 +1,6 @@
 """Exchanges that have channels, for tests: three members, two kinds of charter."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from broker.wiring import running_gateway
 from keys.act import ActKind
 from keys.charter import ChannelName, Charter, Sealing
 from keys.custody.envelope import INTERACTIVE_DEMO
+from keys.policy import STANDARD_KEY_POLICY
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind
 from tests.flow.conftest import AGENCIES, FISCALIA, GT_DESK, HN_DESK, MX_DESK, Document, Running
 
@@ -25,6 +27,7 @@ MP = AgencyRef(country=GT, agency="mp")
 HN_MP = AgencyRef(country=HN, agency="mp")
 PGN = AgencyRef(country=GT, agency="pgn")
 TRIO, QUIET, CARE = ChannelName("trio"), ChannelName("quiet"), ChannelName("care")
+LOCK = STANDARD_KEY_POLICY.time_lock
 MEMBERS: Mapping[Country, tuple[str, ...]] = {MX: ("fgr",), GT: ("mp",), HN: ("mp",)}
 
 
@@ -51,11 +54,14 @@ def charter(channel: ChannelName = TRIO, **terms: Any) -> Charter:
 
 
 def care() -> Charter:
-    """A channel for protection, between child protection and a refugee agency."""
+    """A channel for protection, between two authorities for children.
+
+    Not for referrals: their envelope names the desk, and a channel's message does not.
+    """
     return charter(
         CARE,
         compartment=Compartment.PROTECTION,
-        kinds=frozenset({Kind.PROTECTION_REFERRAL}),
+        kinds=frozenset({Kind.VULNERABILITY_REPORT}),
         members={GT: ("pgn",), HN: ("dinaf",)},
         conveners=frozenset({GT}),
     )
@@ -67,6 +73,7 @@ PLAN = Plan(
         MP: (AgencyFunction.PROSECUTION, "Ministerio Público"),
         HN_MP: (AgencyFunction.PROSECUTION, "Ministerio Público"),
         AgencyRef(country=HN, agency="dinaf"): (AgencyFunction.CHILD_PROTECTION, "DINAF"),
+        AgencyRef(country=SV, agency="pnc"): (AgencyFunction.POLICE_INTELLIGENCE, "PNC"),
         AgencyRef(country=MX, agency="uif"): (AgencyFunction.PROSECUTION, "Another of Mexico"),
     },
     desks=frozenset({GT_DESK, HN_DESK, MX_DESK, SV_DESK, GT_PROTECTION, HN_PROTECTION}),
@@ -110,14 +117,16 @@ async def act(exchange: Running, kind: ActKind, by: Country, channel: ChannelNam
 
 
 async def recharter(exchange: Running, terms: Charter) -> None:
-    """Let all members agree to another charter, so long ago that it counts now."""
-    kits, now = exchange.world.kits, exchange.world.exchange.now
-    proposed, consented = now - timedelta(hours=40), now - timedelta(hours=39)
+    """Let all members agree to another charter, a time-lock ago; it counts when this ends."""
+    kits, now = exchange.world.kits, datetime.now(UTC) + timedelta(seconds=1)
+    proposed, consented = now - LOCK - timedelta(minutes=1), now - LOCK
     proposal = kits[min(terms.conveners)].propose(terms, at=proposed)
     consents = [kits[each].consent(proposal, at=consented) for each in sorted(terms.members)]
     async with exchange.directory_change() as store:
         await store.add_statements([proposal], at=proposed)
         await store.add_statements(consents, at=consented)
+    # An act is dated to the second, so this is a moment after.
+    await asyncio.sleep(1.1)
 
 
 __all__ = ["FISCALIA", "GT_DESK", "HN_DESK", "MX_DESK"]

@@ -154,11 +154,11 @@ def lines(path: Path) -> list[Document]:
 
 
 @asynccontextmanager
-async def running(folder: Path, **settings: object) -> AsyncIterator[Running]:
+async def running(folder: Path, *, plan: Plan = PLAN, **settings: object) -> AsyncIterator[Running]:
     """Make an exchange in a folder and run a gateway on it."""
     # Tests share one RabbitMQ and no queue.
     settings = {"amqp_namespace": f"t{secrets.token_hex(4)}.", **settings}
-    world = await make_world(folder, PLAN, cost=INTERACTIVE_DEMO, **settings)
+    world = await make_world(folder, plan, cost=INTERACTIVE_DEMO, **settings)
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(
             running_gateway(world.settings, minimum=INTERACTIVE_DEMO)

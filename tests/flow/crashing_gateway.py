@@ -13,11 +13,12 @@ from typing import Any
 
 import uvloop
 
-from broker import relay
+from broker import escalation, relay
 from broker.hand_over import HandOvers
 from broker.settings import load_settings
 from broker.storage.deliveries import StoredDeliveries
 from broker.storage.messages import StoredMessages
+from broker.storage.requests import StoredRequests
 from broker.transport.local import LocalTransport
 from broker.transport.rabbitmq import RabbitTransport
 from broker.wiring import run_gateway
@@ -68,14 +69,20 @@ PLACES: dict[str, list[tuple[object, str, Callable[[Method], Method]]]] = {
     "after the answer is settled": [(HandOvers, "answer", dying_after)],
 }
 """Between any two stages of a message's life."""
+ESCALATING: dict[str, list[tuple[object, str, Callable[[Method], Method]]]] = {
+    "before the escalation": [(StoredRequests, "escalate", dying_before)],
+    "after the escalation": [(StoredRequests, "escalate", dying_after)],
+}
+"""Around the one durable step of telling that a request is overdue."""
 
 
 def main() -> None:
     """Run a gateway from ``ENLACE_*``, to die at the place that is named."""
-    for owner, name, wrap in PLACES[sys.argv[1]]:
+    for owner, name, wrap in (PLACES | ESCALATING)[sys.argv[1]]:
         setattr(owner, name, wrap(getattr(owner, name)))
     # A dead relay's window is published by the next one after this, 15 s in the product.
     relay.CLAIM = timedelta(seconds=2)  # type: ignore[misc]
+    escalation.INTERVAL = timedelta(milliseconds=500)  # type: ignore[misc]
     uvloop.run(run_gateway(load_settings(), minimum=INTERACTIVE_DEMO))
 
 

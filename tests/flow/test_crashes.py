@@ -6,6 +6,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from broker.desk.stream import StreamSettings
 from broker.desk.subscribe import Subscription
 from broker.model import DeliveryState, MessageId
 from broker.sandbox.world import World, make_world
+from keys.charter import ChannelName
 from keys.custody.envelope import INTERACTIVE_DEMO
 from schemas.loader import SchemaSet
+from tests.flow.channel_world import GT, MX, charter
+from tests.flow.channel_world import PLAN as CHANNEL_PLAN
 from tests.flow.conftest import FISCALIA, GT_DESK, PLAN, as_bytes, lines, message
 from tests.flow.crashing_gateway import PLACES
 
@@ -31,6 +35,8 @@ AGAIN = RetryPolicy(
 )
 STUBBORN = ClientSettings(retries=AGAIN, stream=StreamSettings(retries=AGAIN))
 MESSAGES = 3
+"""To Guatemala; one more goes to a channel with it."""
+DUO = ChannelName("duo")
 
 
 @asynccontextmanager
@@ -73,6 +79,7 @@ async def subscribe(world: World, folder: Path) -> None:
 async def post_and_wait(world: World) -> list[str]:
     """Post messages, with the retries of a stubborn agency, until all are acknowledged."""
     documents = [message() for _ in range(MESSAGES)]
+    documents.append(message(to={"channel": DUO}))
     async with world.client(FISCALIA, settings=STUBBORN) as client:
         ids = [(await client.send(as_bytes(document))).id for document in documents]
         for message_id in ids:
@@ -95,7 +102,11 @@ async def test_deliver_exactly_once_when_the_gateway_is_killed(
     url = request.getfixturevalue("amqp_url") if transport == "rabbitmq" else None
     world = await make_world(
         tmp_path / "world",
-        PLAN,
+        replace(
+            PLAN,
+            agencies=CHANNEL_PLAN.agencies,
+            channels=(charter(DUO, members={MX: ("fgr",), GT: ("mp",)}),),
+        ),
         cost=INTERACTIVE_DEMO,
         amqp_url=url,
         amqp_namespace=f"t{secrets.token_hex(4)}.",

@@ -62,12 +62,13 @@ class Assembly:
     """The countries' administrators Ana and Luis, and those of the exchange, with their keys."""
 
     now: datetime
+    countries: tuple[Country, ...] = (MX, GT, HN, SV, PA)
     kits: Mapping[Owner, Kit] = field(init=False)
     statements: dict[KeyId, KeyStatement] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.kits = {
-            **{country: Kit(owner=country, now=self.now) for country in (MX, GT, HN, SV, PA)},
+            **{country: Kit(owner=country, now=self.now) for country in self.countries},
             Exchange.GATEWAY: ExchangeKit(now=self.now),
         }
         # One person who is an administrator of two countries, with one and the same key.
@@ -93,6 +94,7 @@ class Life:
     """What was signed so far, and what time it is."""
 
     assembly: Assembly
+    name: ChannelName = NAME
     clock: datetime = field(init=False)
     tokens: list[str] = field(default_factory=list)
     arrivals: dict[str, datetime] = field(default_factory=dict)
@@ -118,7 +120,10 @@ class Life:
 
     def propose(self, who: str, *countries: Country, **changes: Any) -> str:
         """Propose a charter of these countries."""
-        charter = charter_of(*countries, now=self.clock, **changes)
+        return self.bring(who, charter_of(*countries, now=self.clock, **changes))
+
+    def bring(self, who: str, charter: Charter) -> str:
+        """Propose this charter."""
         return self.come(self.sign(who, ActKind.CHARTER, charter=charter.to_json()))
 
     def consent(self, proposal: str, *who: str, late: timedelta = HOUR * 0) -> None:
@@ -132,7 +137,7 @@ class Life:
 
     def do(self, who: str, kind: ActKind, *, late: timedelta = HOUR * 0) -> str:
         """Leave, suspend, resume or close the channel."""
-        return self.come(self.sign(who, kind, late=late, channel=NAME))
+        return self.come(self.sign(who, kind, late=late, channel=self.name))
 
     def take_key(self, who: str, kind: ActKind = ActKind.COMPROMISE) -> None:
         """The other administrator of a country takes this one's key out."""
@@ -167,7 +172,7 @@ class Life:
     @property
     def channel(self) -> Channel:
         """The channel, as it was made so far."""
-        return self.decisions.channels()[NAME]
+        return self.decisions.channels()[self.name]
 
     @property
     def state(self) -> str:

@@ -101,10 +101,11 @@ MALFORMED: dict[str, tuple[str, Any]] = {
 
 @pytest.mark.parametrize(("member", "value"), MALFORMED.values(), ids=MALFORMED.keys())
 def test_from_json_refuses_what_is_malformed(charter: Charter, member: str, value: Any) -> None:
-    """With one error, which repeats nothing of what it read."""
+    """With one error, which names the member and repeats nothing of what it read."""
     with pytest.raises(ActError) as refused:
         Charter.from_json({**charter.to_json(), member: value})
 
+    assert f"the charter's {member} is malformed" in str(refused.value)
     assert not isinstance(value, str) or not value.strip() or value not in str(refused.value)
 
 

@@ -29,6 +29,9 @@ NAMED = {
     "agency_function": vocabulary.AgencyFunction,
     "kind": vocabulary.Kind,
     "handling_code": vocabulary.HandlingCode,
+    "disposition": vocabulary.Disposition,
+    "kept_reason": vocabulary.KeptReason,
+    "legal_hold_reason": vocabulary.LegalHoldReason,
     "urgency": vocabulary.Urgency,
     "language": vocabulary.Language,
 }

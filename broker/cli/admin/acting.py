@@ -10,19 +10,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from broker.charters import read_charter
 from broker.cli.admin.acts import act_row, what_of
 from broker.cli.admin.admit import Admission
+from broker.cli.admin.channel_rows import show_charter
 from broker.cli.admin.clock import require_clock, require_later
 from broker.cli.admin.ledger import on_ledger
 from broker.cli.admin.pinned import read_pins
 from broker.cli.confirm import confirm
 from broker.cli.explain import RefusalError
 from broker.cli.passphrases import read_passphrase
-from broker.cli.terminal import Record, Terminal
+from broker.cli.terminal import Record, Terminal, cell
 from broker.directory import Directory
 from broker.storage.ledger import Ledger
 from keys import act as acts
 from keys.act import ALONE, ON_ACTS, ActId, ActKind, ActReason, ActTerms
+from keys.charter import ChannelName, Charter
 from keys.custody.bundle import read_bundle
 from keys.holder import Holder
 from keys.identifiers import KeyId
@@ -53,6 +56,9 @@ class Wish:
     keys: tuple[KeyId, ...] = ()
     pairs: tuple[str, ...] = ()
     policy: JsonObject | None = None
+    charter: str | None = None
+    """As TOML; without a version it is the next one of its channel."""
+    channel: ChannelName | None = None
     of: str | None = None
     """The act that is answered: its id, or how it begins."""
     since: datetime | None = None
@@ -135,9 +141,20 @@ def _terms(
         keys=wish.keys,
         pairs=wish.pairs,
         policy=wish.policy,
+        charter=None if wish.charter is None else _charter(wish.charter, directory).to_json(),
+        channel=wish.channel,
         of=_find(wish.of, directory, terminal) if wish.of is not None else None,
         since=wish.since,
     )
+
+
+def _charter(text: str, directory: Directory) -> Charter:
+    def next_version(name: ChannelName) -> int:
+        channel = directory.channel(name)
+        terms = () if channel is None else channel.terms
+        return terms[-1].charter.version + 1 if terms else 1
+
+    return read_charter(text, next_version=next_version)
 
 
 def _find(beginning: str, directory: Directory, terminal: Terminal) -> ActId:
@@ -148,14 +165,17 @@ def _find(beginning: str, directory: Directory, terminal: Terminal) -> ActId:
 
 
 def _show(terms: ActTerms, directory: Directory, terminal: Terminal) -> None:
+    about: ActTerms
     if terms.kind in ON_ACTS and terms.of is not None:
         row = act_row(directory, terms.of, terms.at)
-        kids = directory.decisions.by_id[terms.of].act.keys
+        about = directory.decisions.by_id[terms.of].act
         terminal.say("act.answered", kind=row["act"], by=row["by"], what=row["what"])
     else:
-        kids = terms.keys
+        about = terms
         terminal.say("act.wish", kind=terms.kind.value, by=str(terms.by), what=what_of(terms))
-    _show_keys(kids, directory, terminal)
+    if about.charter is not None:
+        show_charter(Charter.from_json(about.charter), directory, terminal)
+    _show_keys(about.keys, directory, terminal)
 
 
 def _show_keys(kids: Sequence[KeyId], directory: Directory, terminal: Terminal) -> None:
@@ -173,7 +193,9 @@ def _show_keys(kids: Sequence[KeyId], directory: Directory, terminal: Terminal) 
 
 
 def _say_next(row: Record, terminal: Terminal) -> None:
-    if row["state"] in {"proposed", "to-ratify"}:
+    if row["act"] == ActKind.CHARTER and row["state"] == "proposed":
+        terminal.say("act.next_charter", id=row["id"], countries=cell(row["missing"]))
+    elif row["state"] in {"proposed", "to-ratify"}:
         terminal.say(f"act.next_{str(row['state']).replace('-', '_')}", id=row["id"])
     elif row["state"] == "locked":
         terminal.say("act.next_locked", id=row["id"], at=row["effective_at"])

@@ -7,6 +7,8 @@ from broker.cli.terminal import Record, moment
 from broker.directory import Directory
 from keys import strict_json
 from keys.act import RATIFIED, ActId, ActTerms
+from keys.channel_outlook import missing
+from keys.charter import Charter
 from keys.decision import Decision
 
 COLUMNS = ("id", "act", "what", "by", "approved_by", "effective_at", "state")
@@ -31,7 +33,8 @@ def act_rows(directory: Directory, now: datetime) -> Iterator[Record]:
 def act_row(directory: Directory, name: ActId, now: datetime) -> Record:
     """Show one act that counts."""
     found = directory.decisions.by_id[name]
-    one, second = found.act, found.approved_by
+    one = found.act
+    seconds = [answer.by for answer in (found.approved_by, *found.consents) if answer is not None]
     return {
         "id": name,
         "act": one.kind.value,
@@ -41,16 +44,23 @@ def act_row(directory: Directory, name: ActId, now: datetime) -> Record:
         "at": moment(one.at),
         "since": moment(one.since) if one.since is not None else None,
         "policy": one.policy,
-        "approved_by": str(second.by) if second is not None else None,
+        "charter": one.charter,
+        "missing": [*missing(found)] if one.charter is not None else None,
+        "approved_by": ", ".join(map(str, seconds)) or None,
         "effective_at": moment(found.effective_at) if found.effective_at is not None else None,
         "state": state_of(found, directory, now),
     }
 
 
 def what_of(terms: ActTerms) -> str:
-    """Say what an act is about, so that whoever approves knows it: keys, pairs, or a policy."""
+    """Say what an act is about, so that whoever approves knows it: keys, pairs, or what else."""
     if terms.policy is not None:
         return strict_json.write(terms.policy).decode("ascii")
+    if terms.charter is not None:
+        charter = Charter.from_json(terms.charter)
+        return f"{charter.channel} {charter.version}: {', '.join(sorted(charter.members))}"
+    if terms.channel is not None:
+        return terms.channel
     return ", ".join([*terms.keys, *terms.pairs])
 
 

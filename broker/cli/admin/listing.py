@@ -28,6 +28,7 @@ class What(StrEnum):
     DESK = "desk"
     CLIENT = "client"
     PAIR = "pair"
+    CHANNEL = "channel"
     ROOT = "root"
     STATEMENT = "statement"
     ACT = "act"
@@ -58,7 +59,8 @@ def list_directory(
 
 
 def _rows(directory: "Directory") -> Iterator[Record]:
-    from broker.cli.admin.admit import document_rows  # noqa: PLC0415 - loaded already
+    from broker.channel_view import channel_view  # noqa: PLC0415 - loaded already
+    from broker.cli.admin.admit import document_rows  # noqa: PLC0415
 
     record = directory.record
     for country in sorted(record.countries):
@@ -72,6 +74,12 @@ def _rows(directory: "Directory") -> Iterator[Record]:
         yield _row(What.CLIENT, client.client_id, f"{client.subject}: {scopes}")
     for pair in directory.open_pairs:
         yield _row(What.PAIR, pair.queue, "open")
+    for channel in directory.channels:
+        view = channel_view(channel, directory.at)
+        if view is not None:
+            countries = ", ".join(map(str, channel.members(directory.at)))
+            detail = f"{view['state']} {view['version']}, {view['compartment']}: {countries}"
+            yield _row(What.CHANNEL, channel.name, detail)
     yield from document_rows(directory)
 
 

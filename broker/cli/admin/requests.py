@@ -10,9 +10,9 @@ from broker.cli.admin.ledger import on_ledger
 from broker.cli.exit_codes import ExitCode
 from broker.cli.options import LedgerOption
 from broker.cli.terminal import finish, moment, terminal_of
-from broker.request_ports import RoadRequests
 
 if TYPE_CHECKING:
+    from broker.request_ports import RoadRequests
     from broker.storage.ledger import Ledger
 
 COLUMNS: Final = ("road", "not_due", "overdue", "first_due")
@@ -21,7 +21,7 @@ COLUMNS: Final = ("road", "not_due", "overdue", "first_due")
 def requests(context: typer.Context, ledger_url: LedgerOption = None) -> None:
     """Count what is not answered on each pair and channel; status 7 if any is overdue."""
 
-    async def work(ledger: "Ledger") -> Sequence[RoadRequests]:
+    async def work(ledger: "Ledger") -> "Sequence[RoadRequests]":
         return await ledger.requests.waiting_by_road(now=datetime.now(UTC))
 
     terminal = terminal_of(context)

@@ -1,5 +1,6 @@
 """`enlace admin requeue`: send again what a desk did not get."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,26 +9,37 @@ import typer
 from broker.cli.admin.ledger import read_settings, run_on
 from broker.cli.options import LedgerOption, read_desk
 from broker.cli.terminal import terminal_of
-from broker.model import Pair
+from broker.model import QueueName, channel_queue, pair_queue
+from keys.charter import NAME as CHANNEL_NAME
+from keys.charter import ChannelName
 from schemas.vocabulary import Country
 
 if TYPE_CHECKING:
     from broker.storage.ledger import Ledger
 
 
-def read_pair(text: str) -> Pair:
-    """Read ``MX.GT.intelligence``.
+@dataclass(frozen=True, slots=True)
+class NamedQueue:
+    """A queue that a pair may have, or a member of a channel."""
+
+    name: QueueName
+
+
+def read_queue(text: str) -> NamedQueue:
+    """Read ``MX.GT.intelligence``, or ``hlsg-mx-gt.GT`` of a channel.
 
     Raises:
-        ValueError: It is not of that form.
+        ValueError: It is of neither form.
     """
-    origin, _, desk = text.partition(".")
-    return Pair(origin=Country(origin), desk=read_desk(desk))
+    first, _, rest = text.partition(".")
+    if CHANNEL_NAME.fullmatch(first):
+        return NamedQueue(channel_queue(ChannelName(first), Country(rest)))
+    return NamedQueue(pair_queue(Country(first), read_desk(rest)))
 
 
 def requeue(
     context: typer.Context,
-    queue: Annotated[Pair, typer.Argument(parser=read_pair, metavar="QUEUE")],
+    queue: Annotated[NamedQueue, typer.Argument(parser=read_queue, metavar="QUEUE")],
     dead_letters: Annotated[bool, typer.Option("--dead-letters")] = False,
     ledger_url: LedgerOption = None,
 ) -> None:
@@ -50,8 +62,8 @@ def requeue(
         keys = GatewayKeys(secrets, lambda: directory, issuer=settings.base_url, clock=lambda: now)
         keys.check()
         return await ledger.deliveries.requeue(
-            queue.queue, dead_letters_only=dead_letters, now=now, sign=keys.sign_receipt
+            queue.name, dead_letters_only=dead_letters, now=now, sign=keys.sign_receipt
         )
 
     number = run_on(settings.database_url, work)
-    terminal.record({"queue": queue.queue, "requeued": number}, ("queue", "requeued"))
+    terminal.record({"queue": queue.name, "requeued": number}, ("queue", "requeued"))

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Connection, select
 
 from broker.errors import LedgerUnavailableError
-from broker.key_ports import Notice
 from broker.model import (
     Acceptance,
     AgencyRef,
@@ -18,6 +17,7 @@ from broker.model import (
     DeskRef,
     Facts,
     MessageId,
+    Notice,
     RefusalReason,
     Route,
     channel_queue,
@@ -381,6 +381,45 @@ async def test_clock_ends_when_the_desk_returns_the_request(ledger: Ledger, make
     assert panama.closed_at is None
 
 
+@pytest.mark.parametrize(
+    ("reason", "runs_on"),
+    [
+        (RefusalReason.FACTS_NOT_TRUE, True),
+        (RefusalReason.CANNOT_OPEN, True),
+        (RefusalReason.CONTENT_NOT_VALID, True),
+        (RefusalReason.SIGNATURE_NOT_VALID, True),
+        (RefusalReason.NOT_COMPETENT, False),
+        (RefusalReason.LEGAL_OBSTACLE, False),
+    ],
+)
+async def test_clock_runs_on_when_the_reply_was_none(
+    ledger: Ledger, make: Maker, reason: RefusalReason, *, runs_on: bool
+) -> None:
+    """Else whoever must answer seals rubbish, says that it is the answer, and owes nothing more."""
+    asked = request(make, desks=(GUATEMALA, PANAMA))
+    await record(ledger, make, asked)
+    said = reply(make, asked, "refused", ground="no_capacity")
+    await make.dispatched(ledger, said)
+    queues = [route.queue for route in said.routes]
+    waiting = await ledger.deliveries.waiting(queues, limit=10, now=NOW)
+    await ledger.deliveries.lease(
+        [number for number, _ in waiting], queues=queues, holder="desk", now=NOW, until=NOW + HOUR
+    )
+    returned = make.answer(said, desk=MEXICO, reason=reason)
+
+    await ledger.deliveries.answer(returned, now=LATER + HOUR, sign=make.sign)
+
+    guatemala, panama = await listed(ledger)
+    assert (guatemala.closed_at is None) is runs_on
+    assert (guatemala.outcome, guatemala.ground) == (
+        (None, None) if runs_on else ("refused", "no_capacity")
+    )
+    assert panama.closed_at is None
+    await record(ledger, make, reply(make, asked, at=LATER + DAY))
+    guatemala, _ = await listed(ledger)
+    assert guatemala.closed_at == (LATER + DAY if runs_on else LATER)
+
+
 async def test_close_clocks_of_ends_what_still_runs(
     world: World, ledger: Ledger, make: Maker
 ) -> None:
@@ -400,6 +439,30 @@ async def test_close_clocks_of_ends_what_still_runs(
     guatemala, panama = await listed(ledger)
     assert (guatemala.outcome, guatemala.closed_at) == ("answered", LATER)
     assert (panama.outcome, panama.closed_at) == (RECALLED, NOW + DAY)
+
+
+@pytest.mark.parametrize(("kind", "outcome"), [(Kind.RECALL, RECALLED), (Kind.RECTIFICATION, None)])
+async def test_clock_ends_when_the_request_is_recalled(
+    ledger: Ledger, make: Maker, kind: Kind, outcome: str | None
+) -> None:
+    """A recall ends the wait also for who has read it, and a late reply changes nothing."""
+    asked = request(make, desks=(GUATEMALA, PANAMA))
+    handed = await make.handed(ledger, asked)
+    await ledger.deliveries.answer(make.answer(handed[0]), now=NOW, sign=make.sign)
+    recall = replace(
+        make.acceptance(desks=(GUATEMALA, PANAMA)),
+        kind=kind,
+        accepted_at=LATER,
+        facts=facts(concerns=asked.message_id),
+    )
+
+    await record(ledger, make, recall)
+
+    found = await listed(ledger)
+    assert [one.outcome for one in found] == [outcome, outcome]
+    assert [one.closed_at for one in found] == [LATER if outcome else None] * 2
+    await record(ledger, make, reply(make, asked, at=NOW + DAY))
+    assert (await listed(ledger))[0].outcome == (outcome or "answered")
 
 
 async def test_requests_are_listed_by_state_and_page(ledger: Ledger, make: Maker) -> None:
@@ -506,7 +569,7 @@ async def test_escalate_tells_once_when_an_attempt_failed(
         with pytest.raises(LedgerUnavailableError):
             await ledger.requests.escalate(DeliveryNumber(1), BOTH, at=LATER)
         after_the_fault = await told(ledger)
-        waits = await ledger.requests.to_escalate(now=LATER, after=FIRST, limit=9)
+        waits = await ledger.requests.to_escalate(now=LATER, limit=9)
 
         is_new = await ledger.requests.escalate(DeliveryNumber(1), BOTH, at=LATER)
 
@@ -514,7 +577,7 @@ async def test_escalate_tells_once_when_an_attempt_failed(
         assert after_the_fault == ([] if is_new else [*BOTH])
         assert len(waits) == is_new
         assert await told(ledger) == [*BOTH]
-        assert await ledger.requests.to_escalate(now=LATER, after=FIRST, limit=9) == []
+        assert await ledger.requests.to_escalate(now=LATER, limit=9) == []
         [one] = await listed(ledger)
         assert one.escalated_at == LATER
 
@@ -542,7 +605,7 @@ async def test_escalate_does_nothing_when_it_was_answered_or_is_not_due(
     asked = request(make, reply_by=LATER)
     await record(ledger, make, asked, request(make))
     early = await ledger.requests.escalate(DeliveryNumber(2), BOTH, at=LATER)
-    waiting = await ledger.requests.to_escalate(now=LATER, after=FIRST, limit=9)
+    waiting = await ledger.requests.to_escalate(now=LATER, limit=9)
     await record(ledger, make, reply(make, asked))
 
     late = await ledger.requests.escalate(DeliveryNumber(1), BOTH, at=LATER)
@@ -562,6 +625,18 @@ async def test_reply_closes_the_clock_when_it_was_escalated(ledger: Ledger, make
 
     [one] = await listed(ledger)
     assert (one.outcome, one.closed_at, one.escalated_at) == ("answered", NOW + DAY, LATER)
+
+
+async def test_to_escalate_lists_the_longest_overdue_first(ledger: Ledger, make: Maker) -> None:
+    """A few at a time, and at its very moment what is due."""
+    asked = [request(make, reply_by=NOW + hours * HOUR) for hours in (3, 1, 2, 4)]
+    await record(ledger, make, *asked)
+
+    found = await ledger.requests.to_escalate(now=NOW + 3 * HOUR, limit=9)
+    first = await ledger.requests.to_escalate(now=NOW + 3 * HOUR, limit=2)
+
+    assert [one.message_id for one in found] == [asked[n].message_id for n in (1, 2, 0)]
+    assert first == found[:2]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

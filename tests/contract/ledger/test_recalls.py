@@ -1,14 +1,25 @@
 """The contract of recording a recall or rectification: what becomes of the copies (SG-07)."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from broker.model import Acceptance, DeliveryState, DeskRef, Disposition, EventKind, Facts
+from broker.model import (
+    Acceptance,
+    AgencyRef,
+    DeliveryState,
+    DeskDisposition,
+    DeskRef,
+    EventKind,
+    Facts,
+    OrderStatus,
+)
+from broker.recall_ports import NotFitting
 from broker.storage.ledger import Ledger
-from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
-from tests.contract.ledger.world import GUATEMALA, QUEUES, Maker, World
+from schemas.vocabulary import Compartment, Country, Disposition, HandlingCode, KeptReason, Kind
+from tests.contract.ledger.world import GUATEMALA, NOW, QUEUES, Maker, World
 
 HONDURAS = DeskRef(country=Country.HONDURAS, compartment=Compartment.INTELLIGENCE)
 REVIEW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -165,3 +176,158 @@ async def test_requeue_does_not_revive_what_was_recalled(ledger: Ledger, make: M
         )
 
     assert await states(ledger, subject) == [DeliveryState.RECALLED]
+
+
+def said(
+    recall: Acceptance,
+    subject: Acceptance,
+    disposition: Disposition = Disposition.DESTROYED,
+) -> DeskDisposition:
+    """Make Guatemala's answer to a recall."""
+    return DeskDisposition(
+        desk=GUATEMALA,
+        recall=recall.message_id,
+        origin=recall.sender,
+        content_hash=recall.content_hash,
+        subject=subject.message_id,
+        disposition=disposition,
+        because=KeptReason.COURT_ORDER if disposition is Disposition.KEPT else None,
+        until=None,
+        answered_at=NOW,
+        token=f"signed: {disposition}",
+    )
+
+
+async def ordered(
+    ledger: Ledger, make: Maker, kind: Kind = Kind.RECALL
+) -> tuple[Acceptance, Acceptance]:
+    """Have a message that its desk holds, and an open order about it."""
+    subject = make.acceptance()
+    [handed] = await make.handed(ledger, subject)
+    await ledger.deliveries.answer(make.answer(handed), now=make.now, sign=make.sign)
+    recall = taking_back(make, subject, kind)
+    await ledger.messages.record(recall, sign=make.sign)
+    return subject, recall
+
+
+async def test_dispose_closes_an_order_with_a_receipt_in_the_log(
+    ledger: Ledger, make: Maker
+) -> None:
+    """The desk's word and the gateway's stand with the recall, and it is open no more."""
+    subject, recall = await ordered(ledger, make)
+
+    disposed = await ledger.recalls.dispose(said(recall, subject), now=make.now, sign=make.sign)
+
+    position, event = make.sign.events[-1]
+    assert (event.kind, event.disposition) == (EventKind.DISPOSED, Disposition.DESTROYED)
+    assert (event.message_id, event.recipients) == (recall.message_id, {GUATEMALA: "GT-desk-1"})
+    assert disposed.counts
+    assert disposed.receipt.position == position
+    [recipient] = (await ledger.messages.status(recall.sender, recall.message_id)).recipients
+    assert recipient.order == OrderStatus(
+        answered_at=make.now,
+        disposition=Disposition.DESTROYED,
+        because=None,
+        until=None,
+        desk_evidence="signed: destroyed",
+        receipt=disposed.receipt.token,
+    )
+    assert not await ledger.recalls.orders(GUATEMALA, only_open=True, limit=10)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "stands"),
+    [
+        (Disposition.DESTROYED, Disposition.DESTROYED, Disposition.DESTROYED),
+        (Disposition.DESTROYED, Disposition.KEPT, Disposition.DESTROYED),
+        (Disposition.KEPT, Disposition.DESTROYED, Disposition.DESTROYED),
+        (Disposition.KEPT, Disposition.CORRECTED, Disposition.CORRECTED),
+        (Disposition.CORRECTED, Disposition.DESTROYED, Disposition.CORRECTED),
+    ],
+)
+async def test_dispose_lets_the_first_answer_stand_but_for_what_was_kept(
+    ledger: Ledger, make: Maker, first: Disposition, second: Disposition, stands: Disposition
+) -> None:
+    """What was kept may be destroyed or corrected later; nothing else is taken back."""
+    subject, recall = await ordered(ledger, make, Kind.RECTIFICATION)
+    answers = [said(recall, subject, each) for each in (first, second)]
+
+    results = [await ledger.recalls.dispose(each, now=make.now, sign=make.sign) for each in answers]
+
+    assert results[0].counts
+    assert (results[1].stands, results[1].counts) == (stands, second is stands)
+    assert (results[0].receipt == results[1].receipt) is (stands is first)
+
+
+async def test_dispose_tells_when_another_reason_was_given_first(
+    ledger: Ledger, make: Maker
+) -> None:
+    """Who names another reason, or another day, must learn that it does not stand."""
+    subject, recall = await ordered(ledger, make)
+    kept = said(recall, subject, Disposition.KEPT)
+    await ledger.recalls.dispose(kept, now=make.now, sign=make.sign)
+
+    again = [
+        await ledger.recalls.dispose(each, now=make.now, sign=make.sign)
+        for each in (
+            kept,
+            replace(kept, because=KeptReason.LEGAL_HOLD),
+            replace(kept, until=date(2026, 12, 1)),
+        )
+    ]
+
+    assert [each.counts for each in again] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"desk": HONDURAS},
+        {"desk": DeskRef(country=Country.GUATEMALA, compartment=Compartment.JUDICIAL)},
+        {"recall": "018f0000-0000-7000-8000-0000000000ff"},
+        {"origin": AgencyRef(country=Country.MEXICO, agency="inm")},
+        {"content_hash": "A" * 43},
+        {"subject": "018f0000-0000-7000-8000-0000000000ff"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_dispose_finds_no_order_when_anything_is_another(
+    ledger: Ledger, make: Maker, changes: dict[str, Any]
+) -> None:
+    """No desk answers for another, nor for another recall."""
+    subject, recall = await ordered(ledger, make)
+
+    disposed = await ledger.recalls.dispose(
+        replace(said(recall, subject), **changes), now=make.now, sign=make.sign
+    )
+
+    assert disposed is None
+    [order] = await ledger.recalls.orders(recall.sender, only_open=True, limit=10)
+    assert order.status.answered_at is None
+
+
+async def test_dispose_corrects_nothing_that_was_recalled(ledger: Ledger, make: Maker) -> None:
+    """A recall is answered by destroying or keeping."""
+    subject, recall = await ordered(ledger, make)
+
+    disposed = await ledger.recalls.dispose(
+        said(recall, subject, Disposition.CORRECTED), now=make.now, sign=make.sign
+    )
+
+    assert disposed == NotFitting()
+
+
+async def test_orders_list_what_a_party_may_see(ledger: Ledger, make: Maker) -> None:
+    """The originator and the desk see an order; another agency, and another desk, do not."""
+    subject, recall = await ordered(ledger, make)
+    for party in (recall.sender, GUATEMALA):
+        [order] = await ledger.recalls.orders(party, only_open=True, limit=10)
+        assert (order.id, order.subject, order.desk) == (
+            recall.message_id,
+            subject.message_id,
+            GUATEMALA,
+        )
+        assert (order.kind, order.content_hash) == (Kind.RECALL, recall.content_hash)
+        assert not await ledger.recalls.orders(party, only_open=False, after=order.number, limit=10)
+    for party in (AgencyRef(country=Country.MEXICO, agency="inm"), HONDURAS):
+        assert not await ledger.recalls.orders(party, only_open=False, limit=10)

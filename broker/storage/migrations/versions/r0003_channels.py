@@ -40,6 +40,7 @@ def _add_columns() -> None:
             messages.add_column(column)
     with op.batch_alter_table("deliveries") as deliveries:
         deliveries.add_column(sa.Column("desk_receipt", sa.Text()))
+    _partial("ix_messages_expires", "messages", ["expires", "number"], "destroyed_at IS NULL")
     _partial(
         "ix_messages_second_signed",
         "messages",
@@ -70,7 +71,10 @@ def _create_clocks() -> None:
     op.create_index("ix_clocks_message", "clocks", ["message"])
     op.create_index("ix_clocks_origin", "clocks", ["origin_country", "delivery"])
     op.create_index("ix_clocks_desk", "clocks", ["desk_country", "compartment", "delivery"])
-    _partial("ix_clocks_running", "clocks", ["due"], "closed_at IS NULL")
+    _partial("ix_clocks_running", "clocks", ["delivery"], "closed_at IS NULL")
+    untold = "closed_at IS NULL AND escalated_at IS NULL"
+    _partial("ix_clocks_untold", "clocks", ["due", "delivery"], untold)
+    _partial("ix_clocks_reply", "clocks", ["reply"], "reply IS NOT NULL")
 
 
 def _create_orders() -> None:
