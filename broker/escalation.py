@@ -16,7 +16,7 @@ import structlog
 
 from broker.attempt import attempt
 from broker.directory import Directory
-from broker.key_ports import Notice
+from broker.model import Notice
 from broker.notices import SignNotice
 from broker.ports import Clock
 from broker.request_ports import Request, RequestLedger
@@ -42,12 +42,14 @@ class Escalations:
     sign: SignNotice
     issuer: str
     clock: Clock
+    every: timedelta | None = None
+    """How often it looks; None means :data:`INTERVAL`."""
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             await attempt("escalation", self.look)
-            await asyncio.sleep(INTERVAL.total_seconds())
+            await asyncio.sleep((self.every or INTERVAL).total_seconds())
 
     async def look(self) -> int:
         """Escalate all that is overdue and was not yet; say how much this process did.

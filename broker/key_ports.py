@@ -4,11 +4,11 @@ A key is *in flight* while a delivery is sealed to it that its desk has not answ
 are counted here, exactly, and taken from one key to the next.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from broker.model import (
     AgencyRef,
@@ -16,8 +16,8 @@ from broker.model import (
     DeliveryNumber,
     DeliveryState,
     DeskRef,
-    Event,
     MessageId,
+    Notice,
     QueueName,
     Receipt,
 )
@@ -113,35 +113,11 @@ class Pickup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """What the exchange tells a country: of a key, or of a request that nobody answers."""
-
-    country: Country
-    at: datetime
-    event: str
-    kid: KeyId | None = None
-    """The key, if it is about one."""
-    subject: bytes
-    """SHA-256 of what it is about: a country is told of it once."""
-    token: str = field(repr=False)
-    """The exchange's signed statement of it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedNotice:
     """A notice, and its place among all of them."""
 
     number: int
     notice: Notice
-
-
-TellUnread: TypeAlias = Callable[[Sequence[Event]], Sequence[Notice]]
-"""Says who is told of messages that ran out unread; called inside the ledger's transaction."""
-
-
-def tell_nobody(_: Sequence[Event]) -> Sequence[Notice]:
-    """Tell nobody: a ``TellUnread`` for who has no key to sign with."""
-    return ()
 
 
 class KeyLedger(Protocol):

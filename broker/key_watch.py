@@ -15,6 +15,7 @@ from broker.directory_watch import DirectoryWatch
 from broker.key_ports import KeyLedger
 from broker.notices import Notices
 from broker.ports import Clock
+from keys.channel_outlook import reviews_due
 from keys.forecast import Due, warnings
 from keys.key import KeyUse
 from keys.ring import KeyState
@@ -38,6 +39,8 @@ class KeyWatch:
     show: Callable[[Sequence[Due], Mapping[KeyUse, float], int], None] = lambda *_: None
     """Where metrics are set: what is due, the seconds until the first key of each use ends, and
     the emergency acts with which nobody has agreed in time."""
+    show_reviews: Callable[[int], None] = lambda _: None
+    """Where a metric is set: how many channels' charters are due for review."""
     name: str = field(default_factory=lambda: f"gateway-{uuid4()}")
     _reminded: dict[tuple[str, ...], datetime] = field(default_factory=dict)
 
@@ -56,6 +59,7 @@ class KeyWatch:
         now, directory = self.clock(), self.directory.current
         unratified = directory.decisions.unratified(now)
         self._warn(directory, now, unratified=len(unratified))
+        self._warn_of_reviews(directory, now)
         await self.ledger.note_pickup(self.name, directory.version, now)
         for decision in unratified:
             if self._is_news(now, "unratified", decision.act.id):
@@ -78,6 +82,21 @@ class KeyWatch:
                     key=one.kid or f"{one.owner}-root",
                     step=one.step.value,
                     ends=one.ends.isoformat(timespec="seconds"),
+                    days_before=days,
+                )
+
+    def _warn_of_reviews(self, directory: Directory, now: datetime) -> None:
+        """Tell of charters that somebody should look at, before their channels stop."""
+        due = reviews_due(directory.channels, directory.decisions.policy(now), now)
+        self.show_reviews(len(due))
+        for one in due:
+            days = None if one.before is None else one.before.days
+            if self._is_news(now, "review", one.channel, str(one.version), str(days)):
+                log.warning(
+                    "channel:review-due",
+                    channel=one.channel,
+                    version=one.version,
+                    review=one.review.isoformat(timespec="seconds"),
                     days_before=days,
                 )
 

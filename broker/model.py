@@ -469,6 +469,20 @@ class DeskAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UseStatement:
+    """What a desk has signed about one reading; its purpose is a code, and not yet allowed."""
+
+    desk: DeskRef
+    message_id: MessageId
+    content_hash: ContentHash
+    reader: str
+    """A role, never a person's name."""
+    purpose: str
+    stated_at: datetime
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeskDisposition:
     """A desk's signed word on a recall or rectification, verified by ``admission.dispose``."""
 
@@ -551,6 +565,21 @@ class MessageStatus:
     content_hash: ContentHash
     receipt: str
     recipients: tuple[RecipientStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What the exchange tells a country: of a key, or of a request that nobody answers."""
+
+    country: Country
+    at: datetime
+    event: str
+    kid: KeyId | None = None
+    """The key, if it is about one."""
+    subject: bytes
+    """SHA-256 of what it is about: a country is told of it once."""
+    token: str = field(repr=False)
+    """The exchange's signed statement of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

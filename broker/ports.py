@@ -9,9 +9,8 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, TypeAlias
 
-from broker.admission.use import UseStatement
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
 from broker.errors import Code
 from broker.model import (
@@ -28,21 +27,29 @@ from broker.model import (
     LogPosition,
     MessageId,
     MessageStatus,
+    Notice,
     Outgoing,
     QueueDepth,
     QueueName,
     Receipt,
+    UseStatement,
 )
 from schemas.vocabulary import Country
-
-if TYPE_CHECKING:
-    from broker.key_ports import TellUnread
 
 Clock = Callable[[], datetime]
 """Tells the time, aware and in UTC; read once per request or round, then passed on."""
 
 SignReceipt = Callable[[Event, LogPosition], str]
 """Signs an event at its place in the log; called inside the ledger's transaction."""
+
+
+TellUnread: TypeAlias = Callable[[Sequence[Event]], Sequence[Notice]]
+"""Says who is told of messages that ran out unread; called inside the ledger's transaction."""
+
+
+def tell_nobody(_: Sequence[Event]) -> Sequence[Notice]:
+    """Tell nobody: a ``TellUnread`` for who has no key to sign with."""
+    return ()
 
 
 # --- the ledger: messages -------------------------------------------------------------
@@ -225,7 +232,7 @@ class DeliveryLedger(Protocol):
         now: datetime,
         limit: int,
         sign: SignReceipt,
-        tell: "TellUnread | None" = None,
+        tell: TellUnread | None = None,
     ) -> int:
         """End what is past its message's ``expires``; say how many. The sender sees it.
 

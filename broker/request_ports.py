@@ -10,8 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from broker.key_ports import Notice
-from broker.model import AgencyRef, DeliveryNumber, DeskRef, MessageId, QueueName
+from broker.model import AgencyRef, DeliveryNumber, DeskRef, MessageId, Notice, QueueName
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Kind, Urgency
 

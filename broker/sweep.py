@@ -9,9 +9,8 @@ from typing import Final
 import structlog
 
 from broker.attempt import attempt
-from broker.key_ports import TellUnread, tell_nobody
 from broker.model import DeliveryNumber
-from broker.ports import Clock, DeliveryLedger, SignReceipt, Transport
+from broker.ports import Clock, DeliveryLedger, SignReceipt, TellUnread, Transport, tell_nobody
 
 INTERVAL: Final = timedelta(seconds=15)
 """How late a sender may learn that a message ran out unread."""

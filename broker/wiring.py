@@ -159,9 +159,17 @@ def _limits(settings: Settings) -> Limits:
 
 @asynccontextmanager
 async def running_gateway(
-    settings: Settings, *, minimum: KdfCost = RECOMMENDED
+    settings: Settings,
+    *,
+    minimum: KdfCost = RECOMMENDED,
+    escalate_every: timedelta | None = None,
 ) -> AsyncIterator[Gateway]:
     """Run a gateway for as long as the context lasts; drains on leaving.
+
+    Args:
+        settings: Of this process.
+        minimum: What the passphrases must at least have cost.
+        escalate_every: How often it looks for what is overdue; None is as often as in life.
 
     Raises:
         ConfigurationError: Something is missing or contradicts; the text says what to do.
@@ -189,7 +197,7 @@ async def running_gateway(
             gateway.metrics.watch_tls(tls.seconds_left)
             watches.append(tls.watch)
         key_watch = _key_watch(settings, gateway, keys, ledger)
-        escalations = _escalations(settings, gateway, keys, ledger)
+        escalations = _escalations(settings, gateway, keys, ledger, every=escalate_every)
         await stack.enter_async_context(
             _background(
                 gateway,
@@ -211,11 +219,17 @@ def _key_watch(settings: Settings, gateway: Gateway, keys: GatewayKeys, ledger: 
         notices=Notices(ledger=ledger.keys, sign=keys.sign_notice, issuer=settings.base_url),
         clock=utc_now,
         show=gateway.metrics.show_keys,
+        show_reviews=gateway.metrics.show_reviews,
     )
 
 
 def _escalations(
-    settings: Settings, gateway: Gateway, keys: GatewayKeys, ledger: Ledger
+    settings: Settings,
+    gateway: Gateway,
+    keys: GatewayKeys,
+    ledger: Ledger,
+    *,
+    every: timedelta | None,
 ) -> Escalations:
     return Escalations(
         ledger=ledger.requests,
@@ -223,6 +237,7 @@ def _escalations(
         sign=keys.sign_notice,
         issuer=settings.base_url,
         clock=utc_now,
+        every=every,
     )
 
 

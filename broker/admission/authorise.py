@@ -8,7 +8,7 @@ from broker.admission.rules.table import RULES
 from broker.admission.threads import check_thread
 from broker.errors import Code
 from broker.model import Envelope, RoutedMessage
-from keys.charter import Sealing
+from keys.charter import Charter, Sealing
 
 
 def authorise(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
@@ -24,7 +24,7 @@ def authorise(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
     if message.kind in TAKING_BACK:
         return _take_back(message, circumstances)
     destination = destination_of(message, circumstances.directory, circumstances.now)
-    _check_sealing(destination, circumstances)
+    _check_charter(destination.charter, circumstances)
     check_thread(message, destination, circumstances.known)
     for rule in RULES:
         rule.check(message, destination, circumstances)
@@ -39,6 +39,11 @@ def authorise(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
 def _take_back(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
     """Route a recall: whom it reaches is settled, and the rules judge only what it says."""
     routed = take_back(message, circumstances.known)
+    name = message.to.channel
+    channel = None if name is None else circumstances.directory.channel(name)
+    if channel is not None:
+        # Nothing that was closed keeps a recall back; but the gateway must not read it either.
+        _check_charter(channel.charter(circumstances.now), circumstances)
     destination = Destination(compartment=routed.compartment, routes=routed.deliveries)
     for rule in RULES:
         if rule.of_a_recall:
@@ -46,8 +51,7 @@ def _take_back(message: Envelope, circumstances: Circumstances) -> RoutedMessage
     return routed
 
 
-def _check_sealing(destination: Destination, circumstances: Circumstances) -> None:
-    charter = destination.charter
+def _check_charter(charter: Charter | None, circumstances: Circumstances) -> None:
     if charter is None or circumstances.is_sealed:
         return
     if charter.sealing is Sealing.ORIGIN:

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Container
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from broker.admission.acknowledge import ALGORITHMS, CONTENT_HASH, MESSAGE_ID, FindDeskKey
 from broker.errors import Code, RefusedError
-from broker.model import ContentHash, DeskRef, Json, MessageId
+from broker.model import ContentHash, DeskRef, Json, MessageId, UseStatement
 from keys import jws, strict_json
 from keys.errors import KeysError
 from keys.identifiers import KeyId
@@ -22,20 +21,6 @@ MAX_READER_CHARS: Final = 64
 AHEAD: Final = timedelta(seconds=60)
 MAX_AGE: Final = timedelta(hours=1)
 """Reading follows at once: who reads again later says so again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UseStatement:
-    """What a desk has signed about one reading; its purpose is a code, and not yet allowed."""
-
-    desk: DeskRef
-    message_id: MessageId
-    content_hash: ContentHash
-    reader: str
-    """A role, never a person's name."""
-    purpose: str
-    stated_at: datetime
-    token: str = field(repr=False)
 
 
 def verify_use(

@@ -21,11 +21,13 @@ from broker.cli import (
     keys_status,
     notices,
     operation,
+    policy,
     profile,
     queues,
     read,
     recalls,
     requests,
+    retention,
     schemas,
     send,
     sign,
@@ -33,8 +35,19 @@ from broker.cli import (
     subscribe,
     validate,
 )
-from broker.cli.admin import channels, deciding, listing, pairs, participants, requeue, statements
+from broker.cli.admin import (
+    channels,
+    deciding,
+    holds,
+    listing,
+    pairs,
+    participants,
+    requeue,
+    safeguards,
+    statements,
+)
 from broker.cli.admin import requests as admin_requests
+from broker.cli.admin import retention as admin_retention
 from broker.cli.ceremony import holder
 from broker.cli.ceremony import root as ceremony
 from broker.cli.help_page import HelpCommand, HelpGroup
@@ -56,12 +69,21 @@ def make() -> typer.Typer:
     root.command("requests", cls=HelpCommand)(requests.requests)
     root.command("notices", cls=HelpCommand)(notices.notices)
     root.add_typer(recalls.make(), name="recalls")
+    root.command("retention", cls=HelpCommand)(retention.retention)
+    root.add_typer(
+        _group_of({"add": retention.add, "lift": retention.lift, "list": retention.list_holds}),
+        name="hold",
+    )
     root.command("validate", cls=HelpCommand)(validate.validate)
     root.add_typer(_group_of({"list": schemas.list_schemas, "show": schemas.show}), name="schemas")
     root.add_typer(
         _group_of({"list": code_lists.list_code_lists, "show": code_lists.show}), name="code-lists"
     )
     root.add_typer(_group_of({"total": operation.total}), name="operation")
+    root.add_typer(
+        _group_of({"check": policy.check, "explain": policy.explain, "show": policy.show}),
+        name="policy",
+    )
     root.add_typer(_keys(), name="keys")
     root.add_typer(_group_of({"new": profile.new, "show": profile.show}), name="profile")
     root.add_typer(_group_of({"upgrade": database.upgrade, "check": database.check}), name="db")
@@ -120,12 +142,17 @@ def _admin() -> typer.Typer:
     admin.add_typer(_group_of(channels.commands()), name="channel")
     admin.add_typer(_group_of({"add": statements.add}), name="statement")
     admin.add_typer(_group_of({"propose": deciding.propose_policy}), name="policy")
+    admin.add_typer(_group_of({"propose": safeguards.propose}), name="safeguards")
     admin.command("approve", cls=HelpCommand)(deciding.approve)
     admin.command("cancel", cls=HelpCommand)(deciding.cancel)
     admin.command("acts", cls=HelpCommand)(deciding.acts)
     admin.command("list", cls=HelpCommand)(listing.list_directory)
     admin.command("requests", cls=HelpCommand)(admin_requests.requests)
     admin.command("requeue", cls=HelpCommand)(requeue.requeue)
+    admin.command("retention", cls=HelpCommand)(admin_retention.retention)
+    admin.add_typer(
+        _group_of({"add": holds.add, "lift": holds.lift, "list": holds.list_holds}), name="hold"
+    )
     return admin
 
 

@@ -8,8 +8,13 @@ from broker.cli.explain import CommandError
 from broker.cli.terminal import Terminal
 
 
-def confirm(terminal: Terminal, *, yes: bool) -> None:
+def confirm(terminal: Terminal, *, yes: bool, ask: str = "confirm") -> None:
     """Ask the person, unless ``--yes`` has answered already.
+
+    Args:
+        terminal: Of this call.
+        yes: Whether the answer came with the command.
+        ask: The table of texts with the question, ``ask``, and ``nobody``.
 
     Raises:
         CommandError: Nobody is there to ask.
@@ -18,8 +23,8 @@ def confirm(terminal: Terminal, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise CommandError(terminal.text("confirm.nobody"))
-    sys.stderr.write(terminal.text("confirm.ask") + " ")
+        raise CommandError(terminal.text(f"{ask}.nobody"))
+    sys.stderr.write(terminal.text(f"{ask}.ask") + " ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().casefold() not in terminal.text("confirm.yes").split():
         raise typer.Abort

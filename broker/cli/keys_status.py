@@ -20,7 +20,7 @@ KEYS: Final = (
     *("kid", "holder", "use", "state", "since", "age_days", "expires"),
     *("in_flight", "last_use", "behind"),
 )
-OUTAGES: Final = ("at", "until", "holder", "use", "why", "kid", "pairs")
+OUTAGES: Final = ("at", "until", "holder", "use", "why", "kid", "pairs", "channels")
 DUE: Final = ("kid", "holder", "use", "step", "expires", "days_before")
 
 
@@ -40,7 +40,7 @@ def forecast(
     roots: RootsOption = None,
     ledger_url: LedgerOption = None,
 ) -> None:
-    """Say which pairs go dark if nobody does anything, when and why; status 7 if any."""
+    """Say which roads go dark if nobody does anything, when and why; status 7 if any."""
     from broker.cli.admin.key_state import outage_row  # noqa: PLC0415
     from keys.forecast import forecast as look_ahead  # noqa: PLC0415
 

@@ -11,6 +11,7 @@ from broker.errors import ConfigurationError
 from broker.evidence.receipts import parse_agency
 from broker.model import AgencyRef, DeskRef, MessageId, Pair
 from broker.sandbox.world import Plan
+from keys.charter import Charter
 from schemas.examples import Case, cases
 from schemas.vocabulary import AgencyFunction, Compartment, Country, Kind
 
@@ -56,13 +57,13 @@ def read_scenes(now: datetime) -> list[Scene]:
     return scenes
 
 
-def plan_for(scenes: Sequence[Scene]) -> Plan:
-    """All eleven countries with all desks and pairs, and the agencies that write or read."""
+def plan_for(scenes: Sequence[Scene], channels: tuple[Charter, ...] = ()) -> Plan:
+    """All eleven countries with all desks and pairs, the agencies of cases, and channels."""
     known = _agencies()
     senders = {scene.sender for scene in scenes}
     # Those that only read as well: nothing goes where nobody may read it (SG-02).
     everybody = sorted(senders | {parse_agency(name) for name in known})
-    return Plan.everybody({each: _registration(each, known) for each in everybody})
+    return Plan.everybody({each: _registration(each, known) for each in everybody}, channels)
 
 
 def body_for(document: Mapping[str, Any]) -> bytes:

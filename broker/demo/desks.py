@@ -5,11 +5,12 @@ program of its own, in its own country.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from broker.desk.inbox import INBOX_FILE, REFUSED_FILE, Inbox
 from broker.desk.store import Entry
@@ -54,7 +55,20 @@ class WatchedInbox:
 class Desks:
     """The desks at work."""
 
+    receive: Callable[[DeskRef], Coroutine[Any, Any, None]]
+    """What a desk does all day."""
     running: dict[DeskRef, asyncio.Task[None]] = field(default_factory=dict)
+
+    def start(self, desk: DeskRef) -> None:
+        """Let a desk receive, until it is stopped."""
+        self.running[desk] = asyncio.create_task(self.receive(desk))
+
+    @asynccontextmanager
+    async def away(self, desk: DeskRef) -> AsyncIterator[None]:
+        """Let a desk leave its inbox to somebody else for as long as the context lasts."""
+        await self.stop([desk])
+        yield
+        self.start(desk)
 
     def check(self) -> None:
         """Raise what ended a desk, if something did; none ends by itself."""
@@ -77,10 +91,9 @@ async def receiving_desks(
 ) -> AsyncIterator[Desks]:
     """Let these desks receive for as long as the context lasts."""
     schemas = SchemaSet.load()
-    working = Desks()
+    working = Desks(receive=lambda desk: _receive(world, desk, on_opened, schemas))
     for desk in sorted(desks):
-        receiving = _receive(world, desk, on_opened, schemas)
-        working.running[desk] = asyncio.create_task(receiving)
+        working.start(desk)
     try:
         yield working
     finally:

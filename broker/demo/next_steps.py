@@ -12,14 +12,18 @@ from typing import Any, Final
 from rich.console import Console
 
 from broker.demo.cast import Scene, body_for, dated
+from broker.demo.desks import inbox_file
+from broker.demo.second.channel import MX_FGR
+from broker.demo.second.clock import CONVENER
+from broker.demo.second.letters import new_id
+from broker.demo.second.operation import OPERATION
+from broker.demo.second.operation import READER as READER_OF_TOTAL
 from broker.demo.words import Words
 from broker.desk.sign import message_id
 from broker.model import AgencyRef, DeskRef
 from broker.sandbox.world import World
 
 MESSAGE_FILE: Final = "message.json"
-VERSION_7: Final = 0x7
-VARIANT: Final = 0b10
 
 
 READER: Final = "duty-officer"
@@ -39,7 +43,7 @@ def make_example(world: World, scenes: Sequence[Scene], taken: Collection[DeskRe
     """Write a message to a desk, one where nobody receives if there is one."""
     scene, desk = _choose(world, scenes, taken)
     document: dict[str, Any] = dated(scene.document, datetime.now(UTC))
-    document["id"] = _uuid7(datetime.now(UTC))
+    document["id"] = new_id()
     document["to"] = {"countries": [desk.country.value], "compartment": desk.compartment.value}
     body = body_for(document)
     file = world.folder / MESSAGE_FILE
@@ -53,6 +57,10 @@ def print_next_steps(console: Console, world: World, example: Example, words: Wo
     curl = f"curl --cacert {_shown(world.folder / 'tls' / 'ca.pem')} {world.settings.base_url}"
     desk = _shown(world.folder_of(example.desk))
     sender = _shown(world.folder_of(example.sender))
+    names = {"desk": example.desk, "sender": example.sender}
+    others = {"desk": READER_OF_TOTAL, "sender": MX_FGR, "convener": CONVENER}
+    inbox = _shown(inbox_file(world, READER_OF_TOTAL))
+    convener = _shown(world.folder_of(CONVENER))
     steps = {
         "next.metadata": f"{curl}/.well-known/oauth-authorization-server",
         "next.schemas": f"{curl}/schemas",
@@ -60,10 +68,18 @@ def print_next_steps(console: Console, world: World, example: Example, words: Wo
         "next.send": f"{enlace} send --profile {sender} {_shown(example.file)}",
         "next.status": f"{enlace} status --profile {sender} {example.message_id}",
     }
+    of_second_act = {
+        "next.channels": f"{enlace} channels --profile {convener}",
+        "next.total": f"{enlace} operation total --operation {OPERATION} {inbox}",
+        "next.recalls": f"{enlace} recalls --all --profile {_shown(world.folder_of(MX_FGR))}",
+        "next.notices": f"{enlace} notices --profile {convener}",
+    }
     console.print()
     console.print(words.text("next.title"))
-    for key, command in steps.items():
-        console.print(f"\n  {words.text(key, desk=example.desk, sender=example.sender)}")
+    told = [(words.text(key, **names), command) for key, command in steps.items()]
+    told += [(words.text(key, **others), command) for key, command in of_second_act.items()]
+    for text, command in told:
+        console.print(f"\n  {text}")
         console.print(f"    {command}", soft_wrap=True, markup=False)
 
 
@@ -79,15 +95,6 @@ def _choose(
         and desk.country is not scene.sender.country
     ]
     return next((each for each in fitting if each[1] not in taken), fitting[0])
-
-
-def _uuid7(now: datetime) -> str:
-    # RFC 9562 section 5.7: milliseconds, then what was drawn.
-    bits = int(now.timestamp() * 1000) << 80 | int.from_bytes(os.urandom(10))
-    bits = bits & ~(0xF << 76) | VERSION_7 << 76
-    bits = bits & ~(0x3 << 62) | VARIANT << 62
-    text = f"{bits:032x}"
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def _shown(path: Path) -> str:

@@ -1,7 +1,7 @@
 """The play: post, prove, receive, verify."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +27,7 @@ from broker.gateway.context import Gateway
 from broker.model import DeskRef, MessageId
 from broker.sandbox.world import World
 from keys.custody.envelope import KdfCost
+from schemas.vocabulary import Language
 
 HELD: Final = 3
 """Cases that are posted before any desk is there, so that something lies in the queues."""
@@ -56,6 +57,10 @@ class Outcome:
     checks: Sequence[Check]
     desks: Desks
     """Still at work."""
+    senders: Senders
+    """Still connected."""
+    followed: dict[MessageId, Progress]
+    """The messages that the desks tell of when they open them; more may be added."""
 
     @property
     def holds(self) -> bool:
@@ -66,9 +71,21 @@ class Outcome:
 
 
 async def play(
-    stack: AsyncExitStack, stage: Stage, cases: Sequence[Progress], screen: Screen
+    stack: AsyncExitStack,
+    stage: Stage,
+    cases: Sequence[Progress],
+    screen: Screen,
+    *,
+    also: Collection[DeskRef] = (),
 ) -> Outcome:
     """Play all of it; what it opens stays open as long as the stack.
+
+    Args:
+        stack: Closes it.
+        stage: Where it is played.
+        cases: What is sent.
+        screen: Where the reader follows.
+        also: Desks that receive besides those to which something is sent.
 
     Raises:
         DeskError, BrokerError: A client or a desk cannot work at all.
@@ -78,11 +95,18 @@ async def play(
     before = ledger.raw()
     agencies = {scene.sender for scene in scenes}
     say("step.senders", count=len(agencies))
-    senders = await stack.enter_async_context(open_senders(stage.world, agencies))
+    language = Language(stage.words.language)
+    senders = await stack.enter_async_context(
+        open_senders(stage.world, agencies, language=language)
+    )
+    followed = {one.scene.id: one for one in cases}
     with screen.showing():
         held = _hold(cases)
         checks = await _prove(stage, senders, held, ledger=ledger, before=before, screen=screen)
-        desks = await stack.enter_async_context(_desks(stage, cases, screen))
+        addressed = {desk for one in cases for desk in one.scene.desks}
+        desks = await stack.enter_async_context(
+            _desks(stage, addressed | {*also}, followed, screen)
+        )
         await wait_until_ready(desks, lambda: _open_streams(stage.gateway))
         say("step.rest", count=len(cases) - len(held))
         await _deliver(senders, cases, desks, screen)
@@ -96,7 +120,7 @@ async def play(
             prove_search(scenes, before),
         ]
     )
-    return Outcome(cases=cases, checks=checks, desks=desks)
+    return Outcome(cases=cases, checks=checks, desks=desks, senders=senders, followed=followed)
 
 
 def _hold(cases: Sequence[Progress]) -> list[Progress]:
@@ -134,19 +158,22 @@ async def _prove(
 
 
 def _desks(
-    stage: Stage, cases: Sequence[Progress], screen: Screen
+    stage: Stage,
+    receiving: Collection[DeskRef],
+    followed: Mapping[MessageId, Progress],
+    screen: Screen,
 ) -> AbstractAsyncContextManager[Desks]:
-    by_id = {one.scene.id: one for one in cases}
-    addressed = {desk for one in cases for desk in one.scene.desks}
+    in_table = {one.scene.id for one in screen.cases}
 
     def opened(desk: DeskRef, message_id: MessageId) -> None:
         # After the scenario a reader's own messages come too.
-        if message_id in by_id:
-            by_id[message_id].opened.add(desk)
-            screen.changed(by_id[message_id])
+        if message_id in followed:
+            followed[message_id].opened.add(desk)
+        if message_id in in_table:
+            screen.changed(followed[message_id])
 
-    stage.words.say("step.desks", count=len(addressed))
-    return receiving_desks(stage.world, addressed, opened)
+    stage.words.say("step.desks", count=len(receiving))
+    return receiving_desks(stage.world, receiving, opened)
 
 
 async def _deliver(

@@ -14,6 +14,7 @@ from broker.desk.retry import RetryPolicy
 from broker.errors import BrokerError
 from broker.model import AgencyRef
 from broker.sandbox.world import World
+from schemas.vocabulary import Language
 
 AT_ONCE: Final = 2
 """Postings under way: more, in one process on a small machine, would only measure waiting."""
@@ -27,11 +28,21 @@ Senders = Mapping[AgencyRef, EnlaceClient]
 
 
 @asynccontextmanager
-async def open_senders(world: World, agencies: Collection[AgencyRef]) -> AsyncIterator[Senders]:
-    """Connect the agencies; each gets its token, and reads and verifies the directory."""
+async def open_senders(
+    world: World, agencies: Collection[AgencyRef], *, language: Language = Language.ENGLISH
+) -> AsyncIterator[Senders]:
+    """Connect the agencies; each gets its token, and reads and verifies the directory.
+
+    Args:
+        world: Where they are.
+        agencies: Who sends.
+        language: In which the gateway explains its refusals to them.
+    """
     async with AsyncExitStack() as stack:
         senders = {
-            agency: await stack.enter_async_context(world.client(agency, settings=SETTINGS))
+            agency: await stack.enter_async_context(
+                world.client(agency, settings=SETTINGS, language=language)
+            )
             for agency in sorted(agencies)
         }
         for client in senders.values():

@@ -22,11 +22,15 @@ from broker.demo.next_steps import make_example, print_next_steps
 from broker.demo.progress import Progress
 from broker.demo.queues import declare_queues, shared_queues
 from broker.demo.scenario import Outcome, Stage, play
+from broker.demo.second.act import play_second_act
+from broker.demo.second.clock import LOOK_EVERY
+from broker.demo.second.house import house_of, members_of, queues_of
 from broker.demo.summary import print_checks, print_failures, print_summary
 from broker.demo.table import Screen, make_console
 from broker.demo.transport import Choice, Chosen, chosen_transport
 from broker.demo.words import Words
 from broker.errors import ConfigurationError
+from broker.sandbox.charters import shipped_charters
 from broker.sandbox.world import Plan, World, make_world
 from broker.wiring import running_gateway
 from keys.custody.envelope import INTERACTIVE_DEMO, RECOMMENDED, KdfCost
@@ -78,31 +82,35 @@ async def _perform_in(
 ) -> bool:
     started = time.monotonic()
     cases = [Progress(scene=scene) for scene in read_scenes(datetime.now(UTC))]
-    plan = plan_for([one.scene for one in cases])
+    plan = plan_for([one.scene for one in cases], shipped_charters(datetime.now(UTC)))
     chosen = await stack.enter_async_context(
         chosen_transport(options.transport, folder, environ, words)
     )
     world = await _make_world(folder, plan, chosen, options, words)
-    queues = [pair.queue for pair in plan.pairs]
+    queues = queues_of(plan)
     if chosen.url is not None and chosen.is_private:
         await declare_queues(chosen.url, queues, words)
     elif chosen.url is not None:
         await stack.enter_async_context(shared_queues(chosen.url, queues, words))
-    gateway = await stack.enter_async_context(running_gateway(world.settings, minimum=options.cost))
+    gateway = await stack.enter_async_context(
+        running_gateway(world.settings, minimum=options.cost, escalate_every=LOOK_EVERY)
+    )
     words.say("step.gateway", url=world.settings.base_url)
     stage = Stage(world=world, gateway=gateway, amqp_url=chosen.url, cost=options.cost, words=words)
     console = make_console()
     screen = Screen(console=console, words=words, cases=cases)
-    outcome = await play(stack, stage, cases, screen)
+    outcome = await play(stack, stage, cases, screen, also=members_of(plan))
     print_checks(console, outcome.checks, words)
     print_failures(console, cases)
+    words.say("step.second")
+    holds = await play_second_act(house_of(stage, plan, outcome, console)) and outcome.holds
     seconds = time.monotonic() - started
-    print_summary(console, outcome, words, transport=chosen.name, seconds=seconds)
+    print_summary(console, outcome, words, holds=holds, transport=chosen.name, seconds=seconds)
     if options.stay:
         await _stay(world, outcome, screen)
     else:
         console.print(words.text("next.stay"))
-    return outcome.holds
+    return holds
 
 
 async def _make_world(

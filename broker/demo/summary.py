@@ -16,9 +16,14 @@ def print_checks(console: Console, checks: Sequence[Check], words: Words) -> Non
     console.print()
     console.print(words.text("summary.checks"))
     for check in checks:
-        mark, style = ("✓", "green") if check.holds else ("✗", "red")
-        text = words.text(check.key, **check.values) if check.values else words.text(check.key)
-        console.print(f"  {mark} {text}", style=style, soft_wrap=True, markup=False)
+        print_check(console, check, words)
+
+
+def print_check(console: Console, check: Check, words: Words) -> None:
+    """Print one thing that must hold."""
+    mark, style = ("✓", "green") if check.holds else ("✗", "red")
+    text = words.text(check.key, **check.values) if check.values else words.text(check.key)
+    console.print(f"  {mark} {text}", style=style, soft_wrap=True, markup=False)
 
 
 def print_failures(console: Console, cases: Sequence[Progress]) -> None:
@@ -30,7 +35,13 @@ def print_failures(console: Console, cases: Sequence[Progress]) -> None:
 
 
 def print_summary(
-    console: Console, outcome: Outcome, words: Words, *, transport: str, seconds: float
+    console: Console,
+    outcome: Outcome,
+    words: Words,
+    *,
+    holds: bool,
+    transport: str,
+    seconds: float,
 ) -> None:
     """Print counts, times, and what carried and kept the messages."""
     cases = outcome.cases
@@ -49,7 +60,7 @@ def print_summary(
         _times("summary.accept", [one.accept_ms for one in cases], words),
         _times("summary.total", [one.total_ms for one in cases if not one.is_held], words),
         words.text("summary.means", transport=transport, ledger="SQLite"),
-        words.text("summary.verdict-good" if outcome.holds else "summary.verdict-bad"),
+        words.text("summary.verdict-good" if holds else "summary.verdict-bad"),
     ]
     console.print()
     console.print(words.text("summary.title", seconds=f"{seconds:.1f}"))

@@ -22,7 +22,7 @@ from broker.desk.asked import AskedRequest, read_asked
 from broker.desk.failures import AnswerError
 from broker.desk.held_keys import HeldKeys
 from broker.desk.notices import Noticed, read_notice
-from broker.desk.origin_seal import seal_as_origin
+from broker.desk.origin_seal import seal_as_origin, taken_back
 from broker.desk.pins import Pins
 from broker.desk.profile import Profile
 from broker.desk.receipts import ReceiptCheck, unknown_signer
@@ -278,10 +278,15 @@ class EnlaceClient:
         Raises:
             DocumentError, PermissionDeniedError, KeyUnavailableError: The gateway would refuse
                 it, by what is known here.
-            ProblemError, UnreachableError, AnswerError: The directory could not be asked.
+            ProblemError, UnreachableError, AnswerError: The directory could not be asked, or
+                this agency has not sent what it takes back.
         """
         directory = await self.directory()
         posting = self.sign(message) if isinstance(message, bytes) else message
+        named = taken_back(posting.body)
+        held_by = None
+        if named is not None:
+            held_by = [each.desk for each in (await self.status(named)).recipients]
         return await asyncio.to_thread(
             seal_as_origin,
             posting,
@@ -290,6 +295,7 @@ class EnlaceClient:
             self.keys.signature,
             now=self.timing.clock(),
             draw=os.urandom,
+            held_by=held_by,
         )
 
     async def dry_run(self, message: bytes | Posting | SealedPosting) -> tuple[Recipient, ...]:

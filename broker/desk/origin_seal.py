@@ -1,13 +1,17 @@
 """Seal a message here, so that nobody on the way can read it, the gateway included."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from broker.admission import strict_json
+from broker.admission.acknowledge import MESSAGE_ID
 from broker.admission.message_signature import verify_message_signature
+from broker.admission.recall import TAKING_BACK
 from broker.admission.recipients import destination_of
 from broker.admission.validate import validate
 from broker.directory import Directory
 from broker.errors import Code, SignatureError
-from broker.model import Posting, SealedPosting
+from broker.model import DeskRef, MessageId, Posting, SealedPosting
 from broker.origin_seal import state_facts
 from broker.sealing.content import SignedContent
 from broker.sealing.route import route_of
@@ -17,7 +21,23 @@ from keys.key import SigningKey
 from schemas.loader import SchemaSet
 
 
-def seal_as_origin(
+def taken_back(body: bytes) -> MessageId | None:
+    """Which message does a recall or rectification name? None for any other kind.
+
+    It goes to whoever has that message, whatever was closed since; only its status knows.
+
+    Raises:
+        DocumentError: It is not strict JSON.
+    """
+    document = strict_json.parse(body)
+    inside = document.get("body")
+    named = inside.get("of") if isinstance(inside, dict) else None
+    if document.get("kind") not in TAKING_BACK or not isinstance(named, str):
+        return None
+    return MessageId(named) if MESSAGE_ID.fullmatch(named) else None
+
+
+def seal_as_origin(  # noqa: PLR0913 - what is sealed, for whom, by whom, and when
     posting: Posting,
     schemas: SchemaSet,
     directory: Directory,
@@ -25,6 +45,7 @@ def seal_as_origin(
     *,
     now: datetime,
     draw: Entropy,
+    held_by: Sequence[DeskRef] | None = None,
 ) -> SealedPosting:
     """Close a signed message for its recipients, and vouch for the facts that rules need.
 
@@ -35,6 +56,7 @@ def seal_as_origin(
         key: A message-signature key of the agency.
         now: The keys that count at this moment are sealed to.
         draw: Asked twice: content key and nonce.
+        held_by: Of a message that is taken back, all its desks (see :func:`taken_back`).
 
     Raises:
         SignatureError: The directory knows no such key.
@@ -49,11 +71,12 @@ def seal_as_origin(
         posting, caller=found[1], find_key=lambda kid: directory.message_key(kid, now), now=now
     )
     message = validate(signed, schemas, now=now)
-    destination = destination_of(message, directory, now)
+    if held_by is None:
+        held_by = [route.desk for route in destination_of(message, directory, now).routes]
     sealed = seal(
         SignedContent(body=posting.body, signature=posting.signature),
         route_of(message),
-        [directory.encryption_key(route.desk, now) for route in destination.routes],
+        [directory.encryption_key(desk, now) for desk in held_by],
         draw,
     )
     return state_facts(sealed, message, key, now=now)

@@ -41,6 +41,11 @@ class Metrics:
         self._keys_due = Gauge(
             "enlace_keys_due", "Keys and roots to look after.", ("use",), registry=self.registry
         )
+        self._reviews_due = Gauge(
+            "enlace_channel_reviews_due",
+            "Channels whose charters are due for review.",
+            registry=self.registry,
+        )
         self._key_expiry = Gauge(
             "enlace_key_expiry_seconds",
             "Until the first active key of this use ends.",
@@ -91,6 +96,10 @@ class Metrics:
             unknown = float("nan") if waiting is None else 0
             self._requests_open.labels(road).set(unknown + sum(one.open for one in of_road))
             self._requests_overdue.labels(road).set(unknown + sum(one.overdue for one in of_road))
+
+    def show_reviews(self, due: int) -> None:
+        """Show how many charters are due for review; not of which channels."""
+        self._reviews_due.set(due)
 
     def watch_tls(self, seconds_left: Callable[[], float]) -> None:
         """Show how long the certificate in force is still good; asked at each scrape."""

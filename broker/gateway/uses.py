@@ -5,12 +5,12 @@ from functools import cache
 
 from aiohttp import web
 
-from broker.admission.use import UseStatement, verify_use
+from broker.admission.use import verify_use
 from broker.errors import RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_desk
 from broker.gateway.requests import check_parameters, read_tokens
-from broker.model import DeskRef, Json
+from broker.model import DeskRef, Json, UseStatement
 from broker.ports import UseDenied
 from schemas.loader import SchemaSet
 

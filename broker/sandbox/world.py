@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -34,7 +34,7 @@ from keys.custody.bundle import KeyBundle, write_bundle
 from keys.custody.envelope import RECOMMENDED, KdfCost
 from keys.key import SigningKey
 from keys.secret import Passphrase
-from schemas.vocabulary import AgencyFunction, Compartment, Country
+from schemas.vocabulary import AgencyFunction, Compartment, Country, Language
 
 SECRET_BYTES: Final = 32
 PASSPHRASE_BYTES: Final = 24
@@ -107,10 +107,15 @@ class World:
         )
 
     def client(
-        self, subject: AgencyRef | DeskRef, *, settings: ClientSettings = DEFAULT_SETTINGS
+        self,
+        subject: AgencyRef | DeskRef,
+        *,
+        settings: ClientSettings = DEFAULT_SETTINGS,
+        language: Language = Language.ENGLISH,
     ) -> EnlaceClient:
         """A client of a participant, with the keys from memory instead of their file."""
-        profile, holding = self.profile(subject), self.holdings[subject]
+        profile = replace(self.profile(subject), language=language)
+        holding = self.holdings[subject]
         keys = HeldKeys.of(holding.bundle, profile)
         return EnlaceClient(profile, keys, self.pins, settings=settings)
 

@@ -16,11 +16,12 @@ from broker.model import (
     EventKind,
     MessageId,
     Receipt,
+    RefusalReason,
 )
 from broker.ports import Answered, SignReceipt
 from broker.request_ports import RETURNED
 from broker.storage import receipts
-from broker.storage.clocks import close_clocks
+from broker.storage.clocks import close_clocks, run_on
 from broker.storage.group_commit import Sort
 from broker.storage.settling import EVENT_COLUMNS, Settlement, draw_receipt, settle
 from broker.storage.tables import deliveries, log, messages
@@ -40,6 +41,16 @@ HANDED_OVER = (
 ANSWERED = frozenset({DeliveryState.ACKNOWLEDGED, DeliveryState.REFUSED})
 GIVEN_UP = frozenset({DeliveryState.DEAD_LETTERED, DeliveryState.EXPIRED, DeliveryState.RECALLED})
 """The exchange stopped trying, but the desk may have the message all the same."""
+NO_ANSWER = frozenset(
+    {
+        RefusalReason.CANNOT_OPEN,
+        RefusalReason.SIGNATURE_NOT_VALID,
+        RefusalReason.RECEIPT_NOT_VALID,
+        RefusalReason.CONTENT_NOT_VALID,
+        RefusalReason.FACTS_NOT_TRUE,
+    }
+)
+"""A reply that was returned so has told its desk nothing that it may believe."""
 NOT_HANDED_OVER = Answered(deliveries=(), state=None, receipt=None)
 
 Subject: TypeAlias = tuple[DeskRef, MessageId, ContentHash]
@@ -91,6 +102,8 @@ def answer_all(transaction: Transaction, answerings: Sequence[Answering]) -> Seq
         if one.state is DeliveryState.REFUSED:
             # Its sender has the desk's signed reason, and nobody there will answer it.
             close_clocks(transaction, [one.row.number], outcome=RETURNED, at=one.receipt.at)
+            if one.reason in NO_ANSWER:
+                run_on(transaction, one.row.message, asker=Country(one.row.desk_country))
     return answered
 
 

@@ -11,8 +11,7 @@ from datetime import datetime
 from sqlalchemy import Row, bindparam, select, update
 
 from broker.admission.reply_clock import answers, due_at
-from broker.key_ports import Notice
-from broker.model import Acceptance, DeliveryNumber, LogPosition
+from broker.model import Acceptance, DeliveryNumber, LogPosition, Notice
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.notices import add_notice
@@ -49,6 +48,14 @@ NOTE_REPLY = (
 END = update(clocks).where(IS_RUNNING).values(closed_at=CLOSED_AT, outcome=bindparam("ending"))
 END_DELIVERIES = END.where(clocks.c.delivery.in_(bindparam("numbers", expanding=True)))
 END_MESSAGE = END.where(clocks.c.message == bindparam("number"))
+RUN_ON = (
+    update(clocks)
+    .where(
+        clocks.c.reply == bindparam("returned"),
+        clocks.c.origin_country == bindparam("asker"),
+    )
+    .values(closed_at=None, outcome=None, ground=None, reply=None)
+)
 ESCALATE = (
     update(clocks)
     .where(
@@ -123,6 +130,15 @@ def close_clocks(
 def close_clocks_of(transaction: Transaction, message: int, *, outcome: str, at: datetime) -> None:
     """End all clocks of a message, as :func:`close_clocks` does."""
     transaction.connection.execute(END_MESSAGE, {"number": message, "ending": outcome, "ends": at})
+
+
+def run_on(transaction: Transaction, reply: int, *, asker: Country) -> None:
+    """Let the clocks run on that a reply stopped which the asking country could not take.
+
+    An answer that is none, or that says under its seal something else than outside, would end
+    the wait of somebody who still waits.
+    """
+    transaction.connection.execute(RUN_ON, {"returned": reply, "asker": asker.value})
 
 
 def escalate(transaction: Transaction, wanted: Escalation) -> bool:

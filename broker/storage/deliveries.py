@@ -8,8 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from broker.admission.use import UseStatement
-from broker.key_ports import TellUnread, tell_nobody
 from broker.model import (
     DeliveryNumber,
     DeliveryState,
@@ -19,8 +17,9 @@ from broker.model import (
     Outgoing,
     QueueDepth,
     QueueName,
+    UseStatement,
 )
-from broker.ports import Answered, SignReceipt, UseDenied, UseNoted
+from broker.ports import Answered, SignReceipt, TellUnread, UseDenied, UseNoted, tell_nobody
 from broker.storage.answers import ANSWER, Answering
 from broker.storage.database import Database
 from broker.storage.endings import (

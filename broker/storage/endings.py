@@ -7,9 +7,8 @@ from datetime import datetime
 from sqlalchemy import Row, bindparam
 
 from broker import request_ports
-from broker.key_ports import TellUnread
 from broker.model import DeliveryNumber, DeliveryState, EventKind, QueueName
-from broker.ports import SignReceipt
+from broker.ports import SignReceipt, TellUnread
 from broker.storage.clocks import close_clocks
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.notices import add_notice

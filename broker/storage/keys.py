@@ -11,14 +11,13 @@ from functools import partial
 from broker.key_ports import (
     AffectedDelivery,
     InFlight,
-    Notice,
     NumberedNotice,
     Pickup,
     Rewrap,
     Rewrapped,
     WaitingWrap,
 )
-from broker.model import DeliveryNumber, DeskRef
+from broker.model import DeliveryNumber, DeskRef, Notice
 from broker.ports import DirectoryMoved, SignReceipt
 from broker.storage import affected, waiting_wraps
 from broker.storage.database import Database

@@ -16,8 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-from broker.key_ports import Notice
-from broker.model import AgencyRef, DeliveryNumber, DeskRef, MessageId, QueueName
+from broker.model import AgencyRef, DeliveryNumber, DeskRef, MessageId, Notice, QueueName
 from broker.request_ports import Request, RequestQuestion, RequestState, RoadRequests, SentFrom
 from broker.storage.clocks import ESCALATE_ONE, Escalation
 from broker.storage.database import Database

@@ -266,6 +266,7 @@ IS_RUNNING = clocks.c.closed_at.is_(None)
 _partial("ix_clocks_running", clocks.c.delivery, where=IS_RUNNING)
 IS_UNTOLD = IS_RUNNING & clocks.c.escalated_at.is_(None)
 _partial("ix_clocks_untold", clocks.c.due, clocks.c.delivery, where=IS_UNTOLD)
+_partial("ix_clocks_reply", clocks.c.reply, where=clocks.c.reply.is_not(None))
 
 orders = Table(
     "orders",

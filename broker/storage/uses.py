@@ -7,9 +7,8 @@ from typing import Final
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
-from broker.admission.use import UseStatement
 from broker.errors import Code
-from broker.model import DeliveryNumber, DeliveryState, StatedUse
+from broker.model import DeliveryNumber, DeliveryState, StatedUse, UseStatement
 from broker.ports import UseDenied, UseNoted
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.tables import deliveries, grants, messages, orders, uses

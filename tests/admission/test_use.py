@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from broker.admission.use import UseStatement, is_reader, verify_use
+from broker.admission.use import is_reader, verify_use
 from broker.errors import Code, RefusedError
-from broker.model import DeskRef
+from broker.model import DeskRef, UseStatement
 from keys.key import SigningKey
 from tests.admission.credentials import DROP, NOW, SECONDS, RsaKey, changed, token
 from tests.admission.test_acknowledge import DESK, KEY, KEYS, RSA_KEY, WALLED_KEY, WALLED_OFF

@@ -318,6 +318,12 @@ CASES: dict[str, tuple[Ask, int, str, str]] = {
         422, "POST", "/v1/acknowledgements",
     ),
     "refusals": (refused, 200, "POST", "/v1/refusals"),
+    "recalls": (call(FISCALIA, "GET", "/v1/recalls?state=all"), 200, "GET", "/v1/recalls"),
+    "a desk's recalls": (call(GT_DESK, "GET", "/v1/recalls"), 200, "GET", "/v1/recalls"),
+    "dispositions that are none": (
+        call(GT_DESK, "POST", "/v1/dispositions", b'{"dispositions":["a.b.c"]}'),
+        200, "POST", "/v1/dispositions",
+    ),
     "statements of use": (stated, 200, "POST", "/v1/uses"),
     "no statements of use": (
         call(GT_DESK, "POST", "/v1/uses", b'{"uses":[]}'), 422, "POST", "/v1/uses",

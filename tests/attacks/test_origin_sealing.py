@@ -1,9 +1,11 @@
 """What an agency seals itself is sealed by an attacker: nothing in it is as the gateway made it."""
 
+import asyncio
 import hashlib
 import json
 import re
 import secrets
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -16,6 +18,7 @@ import pytest_asyncio
 
 from broker.admission import facts_form
 from broker.admission.facts import facts_of
+from broker.desk.problem import ProblemError
 from broker.desk.sign import sign_message
 from broker.errors import Code, SignatureError, UnavailableError
 from broker.evidence.receipts import verify_receipt
@@ -29,9 +32,12 @@ from keys import base64url, jws, strict_json
 from keys.act import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.charter import Sealing
+from keys.custody.bundle import write_bundle
+from keys.custody.envelope import RECOMMENDED
 from keys.holder import Holder
 from keys.identifiers import KeyId
 from keys.key import DecryptionKey, KeyUse, SigningKey
+from keys.secret import Passphrase
 from schemas.loader import SchemaSet
 from schemas.vocabulary import AgencyFunction, Compartment, Country, Kind, Urgency
 from tests.admission.credentials import token
@@ -51,6 +57,7 @@ from tests.flow.conftest import (
     message,
     new_id,
 )
+from tests.flow.test_recall import recall
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -761,12 +768,10 @@ async def test_sealed_messages_leave_no_facts_behind(tmp_path: Path) -> None:
     document["body"]["title"] = MARK
     with everything_logged() as written:
         async with arena(tmp_path / "exchange", PLAN) as one:
-            lie = forge(one, document).stating(
-                marked_origins=["SV"], all_origins=["SV"], has_marked=True
-            )
+            lie = forge(one, document).stating(all_origins=["SV"])
             assert (await post(one, lie)).status == 202
             refused = forge(one, message(to=MANY)).stating(marked_origins=["HN"], has_marked=True)
-            assert (await post(one, refused)).code == "protection-denied"
+            assert (await post(one, refused)).json["rule"] == "SG-01"
             async with AsyncExitStack() as stack:
                 running = Running(world=one.world, gateway=one.gateway, stack=stack)
                 assert await running.receive(GT_DESK) == []
@@ -833,10 +838,45 @@ async def test_channel_refuses_what_the_gateway_would_seal(tmp_path: Path) -> No
             )
             for query in ("", "?dry_run=true")
         ]
-        outsider = await client.dry_run(await client.seal(signed, SchemaSet.load()))
+        sealed = await client.seal(signed, SchemaSet.load())
+        members = await client.dry_run(sealed)
+        sent = await client.send(sealed)
+        undo = client.sign(as_bytes(recall(sent.id, to=to_channel(TRIO))))
+        refused.append(
+            await attacker.call(
+                "POST",
+                "/v1/messages",
+                headers=[JSON, ("Message-Signature", undo.signature)],
+                body=undo.body,
+            )
+        )
+        undone = await client.send(await client.seal(undo, SchemaSet.load()))
 
-    assert [each.verdict for each in refused] == [(403, "origin-sealing-required")] * 2
-    assert {each.desk.country for each in outsider} == {Country.GUATEMALA, Country.HONDURAS}
+    assert [each.verdict for each in refused] == [(403, "origin-sealing-required")] * 3
+    assert {each.desk.country for each in members} == {Country.GUATEMALA, Country.HONDURAS}
+    assert {each.desk for each in undone.recipients} == {each.desk for each in members}
+
+
+async def test_recall_is_sealed_for_whoever_has_the_message(running: Running) -> None:
+    """Also when the road was closed since; and for nobody else's message."""
+    client = await running.client(FISCALIA)
+    sent = await client.send(as_bytes(message(to=MANY)))
+    other = await client.send(as_bytes(message()))
+    await running.close(running.pair(HN_DESK))
+
+    undone = await client.send(
+        await client.seal(as_bytes(recall(sent.id, to=MANY)), SchemaSet.load())
+    )
+
+    assert {each.desk for each in undone.recipients} == {GT_DESK, HN_DESK}
+    with pytest.raises(ProblemError, match="not-found"):
+        await client.seal(as_bytes(recall(new_id(), to=MANY)), SchemaSet.load())
+    lie = await client.seal(as_bytes(recall(other.id)), SchemaSet.load())
+    said = strict_json.parse_object(jws.unverified_payload(lie.seal))
+    said["facts"] = {**said["facts"], "concerns": sent.id}  # type: ignore[dict-item]
+    spoilt = jws.sign_compact(strict_json.write(said), client.keys.signature, typ=ORIGIN_SEAL_TYP)
+    with pytest.raises(ProblemError, match="recall-denied"):
+        await client.send(replace(lie, seal=spoilt))
 
 
 # --- keys that change in between ------------------------------------------------------
@@ -899,3 +939,48 @@ async def test_client_sends_the_same_bytes_when_an_answer_is_lost(running: Runni
 
     assert seen == [sealed, sealed]
     assert accepted.replayed
+
+
+# --- the command ----------------------------------------------------------------------
+
+
+async def enlace(one: Arena, *arguments: str, language: str = "en") -> dict[str, Document]:
+    """Run `enlace` as the prosecution's machine does; its lines by the file they are about."""
+    profile = str(one.world.folder_of(FISCALIA))
+    ran = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "broker.cli.main", "--json", "--lang", language),
+        *arguments,
+        *("--profile", profile),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await ran.communicate()
+    return {Path(each["file"]).stem: each for each in map(json.loads, out.splitlines())}
+
+
+def protect_well(one: Arena) -> None:
+    """Let the command take the key file: those of tests are protected too cheaply for it."""
+    folder, holding = one.world.folder_of(FISCALIA), one.world.holdings[FISCALIA]
+    passphrase = Passphrase.from_text((folder / "passphrase").read_text().strip())
+    write_bundle(folder / "client.key.new", holding.bundle, passphrase, cost=RECOMMENDED)
+    (folder / "client.key.new").replace(folder / "client.key")
+
+
+async def test_send_seals_here_and_explains_what_is_refused(small: Arena, tmp_path: Path) -> None:
+    """The road, the message and the id: in the reader's language, with what to do next."""
+    protect_well(small)
+    good, closed, bad = (tmp_path / f"{name}.json" for name in ("good", "closed", "bad"))
+    good.write_bytes(as_bytes(message()))
+    closed.write_bytes(as_bytes(message(to={"countries": ["CR"], "compartment": "intelligence"})))
+    bad.write_bytes(as_bytes(message(purpose={"code": "because", "text": MARK})))
+
+    asked = await enlace(small, "send", "--seal", "--dry-run", str(good))
+    sent = await enlace(small, "send", "--seal", str(good), str(closed))
+    again = await enlace(small, "send", "--seal", str(good), str(bad), language="es")
+
+    assert (asked["good"]["status"], sent["good"]["status"]) == ("dry-run", "accepted")
+    assert sent["closed"]["error"]["code"] in {"recipient-unknown", "pair-closed"}
+    assert again["good"]["error"]["code"] == "id-reused"
+    assert "sellado de nuevo" in again["good"]["error"]["detail"]
+    assert again["bad"]["error"]["code"] == "schema-violation"
+    assert MARK not in json.dumps(again)

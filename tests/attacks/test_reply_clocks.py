@@ -46,6 +46,8 @@ HERE: Plan = replace(
     pairs=PLAN.pairs
     | {Pair(origin=Country.MEXICO, desk=JUDICIAL), Pair(origin=Country.HONDURAS, desk=MX_DESK)},
 )
+PURPOSE = {"code": "victim_protection", "text": "To find those who were left behind."}
+"""Good in every compartment."""
 MARKER = "zxq-should-never-come-back"
 FORBIDDEN = (403, "scope-insufficient")
 
@@ -72,7 +74,7 @@ async def post(one: Arena, sender: AgencyRef, kind: str, **changes: object) -> A
 async def ask(one: Arena, sender: AgencyRef = FISCALIA, compartment: str = "intelligence") -> str:
     """Have an agency of Mexico ask Guatemala something."""
     to = {"countries": ["GT"], "compartment": compartment}
-    answer = await post(one, sender, "information-request", to=to)
+    answer = await post(one, sender, "information-request", to=to, purpose=PURPOSE)
     assert answer.status == 202, answer.body
     return str(answer.json["id"])
 
@@ -110,8 +112,8 @@ async def test_clock_runs_on_when_a_country_that_was_not_asked_replies(here: Are
     assert (seen["state"], seen["outcome"], seen["closed_at"]) == ("open", None, None)
     await answer_as(here, PNC, asked)
     assert (await listed(here, FISCALIA))[asked]["state"] == "closed"
-    # Another rule may refuse a reply to what its sender never received; the clock does not ask.
-    assert answer.status in {202, 403}
+    # Its country neither sent nor received it, and is told as of an id that nobody has.
+    assert answer.verdict == (422, "reference-unknown")
 
 
 async def test_reply_tells_nothing_when_it_names_anothers_request(here: Arena) -> None:
@@ -120,10 +122,10 @@ async def test_reply_tells_nothing_when_it_names_anothers_request(here: Arena) -
 
     known, unknown = [await answer_as(here, PNH, named) for named in (asked, new_id())]
 
-    assert known.status == unknown.status
+    assert known.verdict == unknown.verdict == (422, "reference-unknown")
     assert known.json.keys() == unknown.json.keys()
-    if known.status != 202:
-        assert known.verdict == unknown.verdict
+    for name in known.json.keys() - {"request_id", "instance"}:
+        assert known.json[name] == unknown.json[name]
 
 
 async def test_requests_are_hidden_when_they_are_of_other_countries(here: Arena) -> None:

@@ -259,6 +259,23 @@ def test_list_says_when_a_review_is_due(both: Both, left: timedelta, code: int) 
     assert row["state"] == ("active" if left > timedelta(0) else "suspended")
 
 
+def test_forecast_names_the_channels_that_go_dark(both: Both) -> None:
+    """One desk that cannot read stops the whole channel; so does the exchange's own key."""
+    both.office.decided(both.office.guatemala.acts)
+    both.begun()
+
+    soon = both.office.run("keys", "forecast", "--days", 7)
+    late = both.office.run("keys", "forecast", "--days", 400)
+
+    assert [row["channels"] for row in soon.lines if row["use"] == "desk_encryption"] == []
+    channels = {
+        row["use"]: row["channels"] for row in late.lines if row["holder"].startswith("GT/desk")
+    }
+    assert channels == {"desk_encryption": [NAME], "desk_signature": [NAME]}
+    receipts = [row for row in late.lines if row["use"] == "receipt_signature"]
+    assert [row["channels"] for row in receipts] == [[NAME]]
+
+
 def test_acts_show_what_was_decided_of_channels(both: Both, cli: Cli) -> None:
     """In words for people, with the whole charter for programs."""
     both.begun()

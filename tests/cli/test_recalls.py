@@ -94,7 +94,7 @@ def test_answer_destroys_first_and_then_signs(as_desk: FakeGateway, inbox: Path,
     listed(as_desk)
     recorded(as_desk, Disposition.DESTROYED)
 
-    ran = cli("recalls", "answer", RECALL["id"], "--destroyed", "--inbox", inbox, "--json")
+    ran = cli("recalls", "answer", RECALL["id"], "--destroyed", "--inbox", inbox.parent, "--json")
 
     assert ran.code == 0, ran.err
     assert ran.lines[0]["disposition"] == "destroyed"

@@ -60,6 +60,8 @@ def test_demo_delivers_and_proves_every_case_over_the_local_transport(tmp_path: 
     assert int(counts[1]) >= 34
     assert "Everything held." in done.stdout
     assert "✗" not in done.stdout
+    for scene in ("A channel", "would betray", "recall", "joint operation", "clock"):
+        assert scene in done.stdout
     assert [*(tmp_path / ".demo").iterdir()] == []
 
 

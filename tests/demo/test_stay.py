@@ -14,7 +14,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 READY = "Ctrl-C"
-START_SECONDS = 90
+START_SECONDS = 120
+ATTENTION = 7
+"""Something needs attention: a request was overdue."""
 COMMAND = re.compile(r"^ {4}(\S.*)$", re.MULTILINE)
 
 
@@ -43,7 +45,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list
         )
     try:
         deadline = time.monotonic() + START_SECONDS
-        while "enlace status" not in out.read_text() and time.monotonic() < deadline:
+        while "enlace notices" not in out.read_text() and time.monotonic() < deadline:
             assert demo.poll() is None, out.read_text()
             time.sleep(0.2)
         time.sleep(0.5)
@@ -62,14 +64,14 @@ def _by_verb(commands: list[str]) -> dict[str, list[str]]:
     }
 
 
-def run(words: list[str], *more: str) -> str:
+def run(words: list[str], *more: str, status: int = 0) -> str:
     """Run a printed command as it stands; its program may not be installed beside Python."""
     if Path(words[0]).name == "enlace":
         words = [sys.executable, "-c", "from broker.cli.main import run; run()", *words[1:]]
     done = subprocess.run(
         [*words, *more], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     return done.stdout
 
 
@@ -82,6 +84,17 @@ def test_stay_prints_commands_that_send_receive_and_prove(printed: dict[str, lis
     assert '"accepted"' in sent or '"receipt"' in sent
     assert '"message"' in received
     assert "acknowledged" in proved
+
+
+def test_stay_prints_commands_that_look_back_at_the_second_act(
+    printed: dict[str, list[str]],
+) -> None:
+    """A member sees its channels, the total, what was recalled, and what it was told of."""
+    assert "hlsg-mx-gt" not in (channels := run(printed["channels"]))
+    assert "trinational-pa-cr-do" in channels
+    assert "at least 45" in run(printed["operation"])
+    assert "destroyed" in run(printed["recalls"], "--json")
+    assert "request-overdue" in run(printed["notices"], "--json", status=ATTENTION)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

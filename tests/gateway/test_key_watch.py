@@ -13,8 +13,9 @@ from broker.gateway.metrics import Metrics
 from broker.key_ports import KeyLedger
 from broker.key_watch import KeyWatch
 from broker.notices import Notices
-from broker.sandbox.kits import ExchangeKit
+from broker.sandbox.kits import ExchangeKit, Kit
 from keys.act import ActKind
+from tests.keys.assembly import GT, MX, NAME, charter_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -25,6 +26,7 @@ class Looking:
     """A gateway process that looks after the exchange's own keys, and its clock."""
 
     kit: ExchangeKit = field(default_factory=lambda: ExchangeKit(now=NOW))
+    countries: tuple[Kit, ...] = ()
     acts: list[str] = field(default_factory=list)
     metrics: Metrics = field(default_factory=Metrics)
     now: datetime = NOW
@@ -38,6 +40,7 @@ class Looking:
             notices=Notices(ledger=ledger, sign=lambda _: "", issuer="https://enlace.test"),
             clock=lambda: self.now,
             show=self.metrics.show_keys,
+            show_reviews=self.metrics.show_reviews,
         )
 
     @property
@@ -62,8 +65,11 @@ class Looking:
         return self.metrics.registry.get_sample_value(name, labels)
 
     def _directory(self) -> Directory:
-        record = DirectoryRecord(version=1, statements=(*self.kit.statements, *self.acts))
-        directory, _ = Directory.verify(record, roots={self.kit.owner: self.kit.root}, now=self.now)
+        kits = (self.kit, *self.countries)
+        statements = [token for kit in kits for token in kit.statements]
+        record = DirectoryRecord(version=1, statements=(*statements, *self.acts))
+        roots = {kit.owner: kit.root for kit in kits}
+        directory, _ = Directory.verify(record, roots=roots, now=self.now)
         return directory
 
 
@@ -105,3 +111,23 @@ async def test_unratified_act_is_told_in_log_and_metrics_when_a_day_has_passed()
         ("key:unratified", "error")
     ]
     assert looking.metric("enlace_acts_unratified") == 1
+
+
+async def test_review_of_a_channel_is_told_in_log_and_metrics_when_it_is_due() -> None:
+    """Two thirds of its time, 30, 14 and 3 days before, and when its channel has stopped."""
+    mexico, guatemala = Kit(owner=MX, now=NOW), Kit(owner=GT, now=NOW)
+    looking, told = Looking(countries=(mexico, guatemala)), []
+    charter = charter_of(MX, GT, now=NOW, review=NOW + 201 * DAY)
+    proposal = mexico.propose(charter, at=NOW)
+    looking.acts += [proposal, *(kit.consent(proposal, at=NOW) for kit in (mexico, guatemala))]
+
+    for days in (200, 100, 66, 30, 14, 2, -1):
+        logs = await looking.look(charter.review - days * DAY)
+        again = await looking.look(charter.review - days * DAY)
+        of_channel = [one for one in logs if one["event"] == "channel:review-due"]
+        assert not [one for one in again if one["event"] == "channel:review-due"]
+        assert {one["channel"] for one in of_channel} <= {NAME}
+        told.append([one["days_before"] for one in of_channel])
+        assert looking.metric("enlace_channel_reviews_due") == len(of_channel)
+
+    assert told == [[], [], [None], [30], [14], [3], [3]]

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from broker.cli.admin.dark_roads import dark_channels, dark_pairs
 from broker.cli.terminal import Record, moment
 from broker.directory import Directory
 from broker.key_ports import Pickup
-from broker.model import Pair
 from broker.storage.ledger import Ledger
 from keys.forecast import Due, Outage
-from keys.holder import HolderKind
-from keys.identifiers import Exchange, KeyId, Owner
+from keys.identifiers import KeyId, Owner
 from keys.ring import InFlight, KeyRing, KeyState, RingEntry, step
 from keys.root import Root
 
@@ -84,7 +83,7 @@ def key_rows(found: KeySurvey) -> Iterator[Record]:
 
 
 def outage_row(outage: Outage, directory: Directory) -> Record:
-    """Show an outage, with the pairs that go dark by it."""
+    """Show an outage, with the pairs and channels that go dark by it."""
     return {
         "at": moment(outage.at),
         "until": moment(outage.until) if outage.until is not None else None,
@@ -92,7 +91,8 @@ def outage_row(outage: Outage, directory: Directory) -> Record:
         "use": outage.use.value,
         "why": outage.why.value,
         "kid": outage.kid,
-        "pairs": [pair.queue for pair in directory.open_pairs if _is_dark(pair, outage, directory)],
+        "pairs": [*dark_pairs(outage, directory)],
+        "channels": [*dark_channels(outage, directory)],
     }
 
 
@@ -127,22 +127,3 @@ def _parties(found: KeySurvey) -> Sequence[str]:
     clients = {each.client_id for each in found.directory.record.clients}
     running = {each.party for each in found.pickups if found.now - each.at < ENDED_AFTER}
     return sorted(clients | running)
-
-
-def _is_dark(pair: Pair, outage: Outage, directory: Directory) -> bool:
-    """Does a pair carry nothing, or less, without this key?"""
-    holder = outage.holder
-    if holder is None:
-        return False
-    if isinstance(holder.owner, Exchange):
-        return True
-    if holder.kind is HolderKind.DESK:
-        return (pair.desk.country, pair.desk.compartment) == (holder.owner, holder.name)
-    if holder.kind is HolderKind.AGENCY:
-        return pair.origin is holder.owner
-    client = next((one for one in directory.record.clients if one.client_id == holder.name), None)
-    if client is None:
-        return False
-    return client.subject == pair.desk or (
-        client.subject not in directory.record.desks and pair.origin is holder.owner
-    )

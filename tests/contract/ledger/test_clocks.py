@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Connection, select
 
 from broker.errors import LedgerUnavailableError
-from broker.key_ports import Notice
 from broker.model import (
     Acceptance,
     AgencyRef,
@@ -18,6 +17,7 @@ from broker.model import (
     DeskRef,
     Facts,
     MessageId,
+    Notice,
     RefusalReason,
     Route,
     channel_queue,
@@ -379,6 +379,45 @@ async def test_clock_ends_when_the_desk_returns_the_request(ledger: Ledger, make
     guatemala, panama = await listed(ledger)
     assert (guatemala.outcome, guatemala.closed_at) == (RETURNED, LATER)
     assert panama.closed_at is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "runs_on"),
+    [
+        (RefusalReason.FACTS_NOT_TRUE, True),
+        (RefusalReason.CANNOT_OPEN, True),
+        (RefusalReason.CONTENT_NOT_VALID, True),
+        (RefusalReason.SIGNATURE_NOT_VALID, True),
+        (RefusalReason.NOT_COMPETENT, False),
+        (RefusalReason.LEGAL_OBSTACLE, False),
+    ],
+)
+async def test_clock_runs_on_when_the_reply_was_none(
+    ledger: Ledger, make: Maker, reason: RefusalReason, *, runs_on: bool
+) -> None:
+    """Else whoever must answer seals rubbish, says that it is the answer, and owes nothing more."""
+    asked = request(make, desks=(GUATEMALA, PANAMA))
+    await record(ledger, make, asked)
+    said = reply(make, asked, "refused", ground="no_capacity")
+    await make.dispatched(ledger, said)
+    queues = [route.queue for route in said.routes]
+    waiting = await ledger.deliveries.waiting(queues, limit=10, now=NOW)
+    await ledger.deliveries.lease(
+        [number for number, _ in waiting], queues=queues, holder="desk", now=NOW, until=NOW + HOUR
+    )
+    returned = make.answer(said, desk=MEXICO, reason=reason)
+
+    await ledger.deliveries.answer(returned, now=LATER + HOUR, sign=make.sign)
+
+    guatemala, panama = await listed(ledger)
+    assert (guatemala.closed_at is None) is runs_on
+    assert (guatemala.outcome, guatemala.ground) == (
+        (None, None) if runs_on else ("refused", "no_capacity")
+    )
+    assert panama.closed_at is None
+    await record(ledger, make, reply(make, asked, at=LATER + DAY))
+    guatemala, _ = await listed(ledger)
+    assert guatemala.closed_at == (LATER + DAY if runs_on else LATER)
 
 
 async def test_close_clocks_of_ends_what_still_runs(

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from broker.errors import LedgerUnavailableError
-from broker.key_ports import Notice, NumberedNotice, Pickup, Place
-from broker.model import DeskRef, QueueName, RefusalReason
+from broker.key_ports import NumberedNotice, Pickup, Place
+from broker.model import DeskRef, Notice, QueueName, RefusalReason, Route, channel_queue
 from broker.ports import DirectoryMoved, Recorded
 from broker.storage.ledger import Ledger
+from keys.charter import ChannelName
 from keys.identifiers import KeyId
 from schemas.vocabulary import Compartment, Country
 from tests.contract.ledger.test_failures import FAULTS, faulty
@@ -20,6 +21,7 @@ HN_KEY = KeyId("HN-desk-1")
 HONDURAS = DeskRef(country=Country.HONDURAS, compartment=Compartment.INTELLIGENCE)
 MX_GT = QueueName("MX.GT.intelligence")
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 
 
 async def test_in_flight_counts_every_place_and_nothing_that_is_answered(
@@ -48,6 +50,36 @@ async def test_in_flight_counts_every_place_and_nothing_that_is_answered(
     assert {each.queue for each in everything if each.kid == GT_KEY} == {MX_GT}
     assert [(each.kid, each.oldest_accepted_at) for each in one] == [(HN_KEY, NOW)]
     assert await ledger.keys.in_flight([]) == []
+
+
+async def test_in_flight_counts_what_came_over_a_channel_by_its_queue(
+    ledger: Ledger, make: Maker
+) -> None:
+    """A key is done only when its pairs and its channels are: each queue has its own count."""
+    group = ChannelName("hlsg-mx-gt")
+    over_channel = replace(
+        make.acceptance(desks=(GUATEMALA, HONDURAS)),
+        routes=tuple(
+            Route(desk=desk, queue=channel_queue(group, desk.country), rule="channel-member")
+            for desk in (GUATEMALA, HONDURAS)
+        ),
+    )
+    await ledger.messages.record(make.acceptance(), sign=make.sign)
+    await ledger.messages.record(over_channel, sign=make.sign)
+    await ledger.deliveries.expire(now=over_channel.expires, limit=9, sign=make.sign)
+    again = replace(over_channel, message_id=make.acceptance().message_id)
+    await ledger.messages.record(replace(again, expires=NOW + 9 * DAY), sign=make.sign)
+
+    counted = await ledger.keys.in_flight({GT_KEY, HN_KEY})
+
+    assert {(each.kid, each.queue, each.place): each.count for each in counted} == {
+        (GT_KEY, MX_GT, Place.RETENTION): 1,
+        (GT_KEY, QueueName("hlsg-mx-gt.GT"), Place.QUEUED): 1,
+        (GT_KEY, QueueName("hlsg-mx-gt.GT"), Place.RETENTION): 1,
+        (HN_KEY, QueueName("hlsg-mx-gt.HN"), Place.QUEUED): 1,
+        (HN_KEY, QueueName("hlsg-mx-gt.HN"), Place.RETENTION): 1,
+    }
+    assert await ledger.keys.emptied({GT_KEY, HN_KEY}) == {}
 
 
 async def test_last_uses_tells_of_sealing_and_of_signing(ledger: Ledger, make: Maker) -> None:

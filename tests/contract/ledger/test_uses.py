@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection, insert, update
 
-from broker.admission.use import UseStatement
 from broker.errors import Code
 from broker.model import (
     Acceptance,
@@ -18,6 +17,7 @@ from broker.model import (
     MessageId,
     RefusalReason,
     StatedUse,
+    UseStatement,
 )
 from broker.ports import UseDenied, UseNoted
 from broker.storage.ledger import Ledger

@@ -74,6 +74,7 @@ def _create_clocks() -> None:
     _partial("ix_clocks_running", "clocks", ["delivery"], "closed_at IS NULL")
     untold = "closed_at IS NULL AND escalated_at IS NULL"
     _partial("ix_clocks_untold", "clocks", ["due", "delivery"], untold)
+    _partial("ix_clocks_reply", "clocks", ["reply"], "reply IS NOT NULL")
 
 
 def _create_orders() -> None:
