@@ -19,7 +19,7 @@ from schemas.vocabulary import Urgency
 from tests.services.rabbitmq import private_folder
 
 ROOT = Path(__file__).parents[2]
-LONGEST_SECONDS = 100
+LONGEST_SECONDS = 200
 QUEUE = QueueName("MX.GT.intelligence")
 
 

@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 READY = "Ctrl-C"
 START_SECONDS = 120
+PROGRAM = "from broker.cli.main import run; raise SystemExit(run())"
 ATTENTION = 7
 """Something needs attention: a request was overdue."""
 COMMAND = re.compile(r"^ {4}(\S.*)$", re.MULTILINE)
@@ -67,7 +68,7 @@ def _by_verb(commands: list[str]) -> dict[str, list[str]]:
 def run(words: list[str], *more: str, status: int = 0) -> str:
     """Run a printed command as it stands; its program may not be installed beside Python."""
     if Path(words[0]).name == "enlace":
-        words = [sys.executable, "-c", "from broker.cli.main import run; run()", *words[1:]]
+        words = [sys.executable, "-c", PROGRAM, *words[1:]]
     done = subprocess.run(
         [*words, *more], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
