@@ -179,6 +179,11 @@ def test_origins_are_the_stricter_ones_for_a_channel() -> None:
     [
         {"parts": [{"attribute": "unaccompanied_child"}]},
         {"parts": [{"attribute": "teenager"}]},
+        {"parts": [{"attribute": "separated_child"}]},
+        {"parts": [{"attribute": "child_in_family"}]},
+        {"parts": [{"attribute": "child"}]},
+        {"age": {"value": 12}},
+        {"ages": {"maximum": 17}},
         {"ages": {"minimum": 13, "maximum": 17}},
         {"ages": {"minimum": 16, "maximum": 40}},
         {"ages": {"value": 17}},
@@ -316,6 +321,7 @@ def test_natural_person_is_not_named_among_organisations() -> None:
         ("suspect", ["passenger"], True),
         ("convicted", ["passenger", "unknown"], True),
         ("suspect", ["passenger", "family_payer"], True),
+        ("suspect", ["passenger", "family_payer", "unknown"], True),
         ("suspect", ["passenger", "driver"], False),
         ("suspect", ["driver"], False),
         ("suspect", [], False),
@@ -338,6 +344,7 @@ def test_accused_of_nothing_but_being_moved_is_found(
         ("smuggled_migrant", ["guide"], True),
         ("smuggled_migrant", ["passenger", "driver"], True),
         ("victim", ["boat_crew"], True),
+        ("victim", ["transporter"], True),
         ("victim", ["migrant_acting_as_guide"], True),
         ("suspect", ["migrant_acting_as_guide"], True),
         ("suspect", ["driver"], False),
@@ -358,6 +365,15 @@ def test_migrant_who_acted_needs_a_basis_and_a_second_officer(
     assert of_person(category=category, roles=roles, **basis).needs_second_officer is needs
     assert of_group(category=category, roles=roles).needs_second_officer is needs
     assert not of_group(category=category, roles=roles).criminalises
+
+
+def test_one_migrant_who_acted_is_found_among_others() -> None:
+    """One is enough, whoever else is in the message."""
+    driver = {"category": "smuggled_migrant", "age_group": "adult", "roles": ["driver"]}
+
+    found = about(persons=[ADULT, driver, ADULT])
+
+    assert (found.needs_second_officer, found.criminalises) == (True, True)
 
 
 # --- as facts -------------------------------------------------------------------------------
