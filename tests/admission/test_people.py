@@ -86,6 +86,8 @@ def test_mark_is_not_found_where_there_is_none(body: dict[str, Any]) -> None:
         {"parts": [{"attribute": "adult", "nationality": "HN"}]},
         {"identifiers": [{"kind": "passport", "country": "HN"}]},
         {"documents": [{"kind": "identity_card", "issuing_country": "HN"}]},
+        {"documents": [{"kind": "birth_certificate", "issuing_country": "HN"}]},
+        {"documents": [{"kind": "visa", "holders": ["HN"]}]},
         {"documents": [{"kind": "visa", "issuing_country": "US", "holders": ["HN"]}]},
     ],
 )
@@ -133,6 +135,13 @@ def test_origin_is_none_of_ours_when_they_come_from_elsewhere(said: dict[str, An
 def test_origin_is_every_country_when_nothing_is_said(somebody: dict[str, Any]) -> None:
     """Who may come from anywhere is sent to no Member Country."""
     assert about(groups=[somebody]).marked_origins == frozenset(Country)
+
+
+def test_origin_counts_of_who_needs_access_to_asylum() -> None:
+    """A need is a mark, and marks the person who has it."""
+    subject = {"pseudonym": "PS-A123", "nationalities": ["HN"], "needs": ["asylum_access"]}
+
+    assert about(subjects=[subject]).marked_origins == {Country.HONDURAS}
 
 
 def test_origin_is_nobodys_when_a_report_marks_no_one_in_particular() -> None:
