@@ -5,7 +5,7 @@ SHELL  := /bin/sh
 PYTHON_IN_VENV := .venv/bin/python
 ARGS   ?=
 
-.PHONY: help demo test check bench lock
+.PHONY: help demo test check mutate bench lock
 .DELETE_ON_ERROR:
 
 help: ## List these commands | Muestra estas órdenes
@@ -27,6 +27,9 @@ check: .venv/.development ## Check style, types, layers and, in CI, known vulner
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@if [ -n "$$CI" ]; then .ci/audit; fi
+
+mutate: .venv/.development ## See that a test notices each mistake in a rule | Ver que una prueba nota cada error en una regla
+	@$(PYTHON_IN_VENV) -m tests.mutation.run $(ARGS)
 
 bench: .venv/.development ## Measure throughput and latency | Medir rendimiento y latencia
 	@$(PYTHON_IN_VENV) bench/run.py $(ARGS)

@@ -21,8 +21,14 @@ from bench.load import POST, Author, Caller
 from broker.admission import strict_json
 from broker.admission.access_token import AccessTokens
 from broker.admission.authenticate import token_hash
+from broker.admission.authorise import authorise
+from broker.admission.circumstances import Circumstances
+from broker.admission.decided import policy_in_force
 from broker.admission.dpop import DpopNonces, verify_proof
+from broker.admission.facts import facts_of
 from broker.admission.message_signature import verify_message_signature
+from broker.admission.policy import STANDARD_POLICY
+from broker.admission.unsigned import unsigned_message
 from broker.desk.sign import sign_rewrap
 from broker.desk.wire import ContentRef
 from broker.directory_watch import DirectoryWatch
@@ -33,7 +39,9 @@ from broker.model import (
     AgencyRef,
     Event,
     EventKind,
+    Json,
     LogPosition,
+    Message,
     MessageId,
     MessageStatus,
     Outgoing,
@@ -62,6 +70,7 @@ from schemas.loader import SchemaSet
 
 GROUP: Final = 32
 WINDOW: Final = 256
+POLICY: Final = "safeguards: policy, facts and rules"
 NAMESPACE: Final = "bench."
 PUBLISH_DEADLINE: Final = timedelta(seconds=30)
 T = TypeVar("T")
@@ -184,6 +193,7 @@ def measure_pure(bench: Workbench, world: World) -> list[Part]:
             lambda document: schemas.violations(document, kind=kind, version=version, limit=50),
             documents,
         ),
+        measure_policy(bench, documents, now),
         bench.measure(
             "seal, 1 recipient",
             lambda pair: seal(pair[0], pair[1], [key], os.urandom),
@@ -195,6 +205,20 @@ def measure_pure(bench: Workbench, world: World) -> list[Part]:
             bench.acceptances,
         ),
     ]
+
+
+def measure_policy(bench: Workbench, documents: Sequence[dict[str, Json]], now: datetime) -> Part:
+    """Measure the safeguards: read the policy and the facts, find the desks, ask every rule."""
+    directory, schemas = bench.exchange.directory.current, bench.exchange.schemas
+    words = STANDARD_POLICY.words
+    messages = [unsigned_message(posting.body, schemas, words=words) for posting in bench.postings]
+
+    def judge(item: tuple[Message, dict[str, Json]]) -> None:
+        policy = policy_in_force(directory)
+        facts_of(item[1], words=policy.words)
+        authorise(item[0], Circumstances(directory=directory, policy=policy, now=now))
+
+    return bench.measure(POLICY, judge, list(zip(messages, documents, strict=True)))
 
 
 def measure_ring(bench: Workbench) -> Part:

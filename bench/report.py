@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from bench.fan_out import AIM, Road
-from bench.parts import Part
+from bench.parts import POLICY, Part
 from bench.queue_counts import Count
 from bench.services import Usage
 from bench.suspension import Suspension
@@ -130,6 +130,14 @@ def add_ratios(result: Result) -> None:
                     name="CPU of the accept path / sum of its parts",
                     clients=clients,
                     value=held.gateway_us / accept,
+                )
+            )
+            policy = sum(one.cpu_us for one in result.parts if one.name == POLICY)
+            result.ratios.append(
+                Ratio(
+                    name="safeguards / CPU of the accept path (aim: below 0.05)",
+                    clients=clients,
+                    value=policy / held.gateway_us,
                 )
             )
             if running is not None:

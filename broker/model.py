@@ -159,6 +159,8 @@ class ClaimedPosting:
     schema: str
     facts: "Facts"
     facts_digest: str
+    second_signed_with: KeyId | None = None
+    """The key of a second officer who vouches for the same (SG-03)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

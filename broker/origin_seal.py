@@ -49,7 +49,10 @@ from keys.strict_json import JsonObject, JsonValue
 from schemas.loader import SchemaSet
 
 ORIGIN_SEAL_TYP: Final = "enlace-origin-seal+jws"
+SECOND_SEAL_TYP: Final = "enlace-second-seal+jws"
+SEPARATOR: Final = ","
 MEMBERS: Final = frozenset({"mid", "org", "sch", "hash", "facts", "salt", "iat"})
+SECOND_MEMBERS: Final = frozenset({"seal", "iat"})
 MAX_CHARS: Final = 8000
 """Of the header; fifty messages named in ``lineage`` take 5000."""
 SALT_BYTES: Final = 32
@@ -59,7 +62,12 @@ AHEAD: Final = timedelta(seconds=60)
 
 
 def state_facts(
-    sealed: SealedMessage, message: Envelope, key: SigningKey, *, now: datetime
+    sealed: SealedMessage,
+    message: Envelope,
+    key: SigningKey,
+    *,
+    now: datetime,
+    second: SigningKey | None = None,
 ) -> SealedPosting:
     """Vouch for a message that its own agency has sealed.
 
@@ -68,6 +76,7 @@ def state_facts(
         message: What was sealed; its facts are stated, nothing else of it.
         key: A message-signature key of the agency.
         now: Good for an hour from here.
+        second: Another key of the agency, of its second officer (SG-03).
 
     Raises:
         RuntimeError: It was sealed elsewhere, so its salt is not known.
@@ -84,6 +93,9 @@ def state_facts(
         "iat": int(now.timestamp()),
     }
     token = jws.sign_compact(strict_json.write(payload), key, typ=ORIGIN_SEAL_TYP)
+    if second is not None:
+        agreed = strict_json.write({"seal": _digest_of(token), "iat": int(now.timestamp())})
+        token += SEPARATOR + jws.sign_compact(agreed, second, typ=SECOND_SEAL_TYP)
     return SealedPosting(jwe=sealed.jwe, seal=token)
 
 
@@ -103,8 +115,9 @@ def verify_origin_seal(
     """Prove that the caller vouches for this sealed content, and read its facts.
 
     Raises:
-        SignatureError: ``FACTS_INVALID``; ``SIGNATURE_FOREIGN``, the key is another agency's;
-            ``SIGNATURE_STALE``, over an hour old or 60 s ahead.
+        SignatureError: ``FACTS_INVALID``; ``SIGNATURE_FOREIGN``, a key is another agency's;
+            ``SIGNATURE_STALE``, over an hour old or 60 s ahead; ``SIGNATURE_MISMATCH``, the
+            second officer vouches for another seal.
         DocumentError: ``SEAL_INVALID``: the content is of another form, or another content.
     """
 
@@ -116,15 +129,22 @@ def verify_origin_seal(
             raise SignatureError(Code.SIGNATURE_FOREIGN)
         return found[0]
 
+    if len(posting.seal) > MAX_CHARS:
+        raise SignatureError(Code.FACTS_INVALID)
+    author, separator, second = posting.seal.partition(SEPARATOR)
     try:
         verified = jws.verify_compact(
-            posting.seal, typ=ORIGIN_SEAL_TYP, find_key=find_own, max_bytes=MAX_CHARS
+            author, typ=ORIGIN_SEAL_TYP, find_key=find_own, max_bytes=MAX_CHARS
         )
         members = strict_json.parse_object(verified.payload)
         claimed = _claimed(members, posting, caller, verified.kid)
+        _check_time(members["iat"], now)
+        if separator:
+            agreed = jws.verify_compact(second, typ=SECOND_SEAL_TYP, find_key=find_own)
+            _check_second(agreed, verified, author, now)
+            claimed = replace(claimed, second_signed_with=agreed.kid)
     except (TokenError, KeyFormatError, ValueError):
         raise SignatureError(Code.FACTS_INVALID) from None
-    _check_time(members["iat"], now)
     if claimed.content_hash != _content_hash(posting.jwe):
         raise _seal_invalid("")
     return claimed
@@ -215,6 +235,20 @@ def _claimed(
     )
 
 
+def _check_second(second: jws.Verified, author: jws.Verified, token: str, now: datetime) -> None:
+    members = strict_json.parse_object(second.payload)
+    # The material is compared, not the name: one key may be stated under two key ids.
+    if second.key.form == author.key.form or members.keys() != SECOND_MEMBERS:
+        raise KeyFormatError("the second officer is the author, or says too much")
+    if members["seal"] != _digest_of(token):
+        raise SignatureError(Code.SIGNATURE_MISMATCH)
+    _check_time(members["iat"], now)
+
+
+def _digest_of(token: str) -> str:
+    return base64url.encode(hashlib.sha256(token.encode("utf-8", "replace")).digest())
+
+
 def _check_time(iat: JsonValue, now: datetime) -> None:
     if not isinstance(iat, int) or isinstance(iat, bool):
         raise SignatureError(Code.FACTS_INVALID)
@@ -255,6 +289,7 @@ def _envelope(route: SealRoute, claimed: ClaimedPosting) -> Envelope:
         urgency=route.urgency,
         handling=claimed.facts.handling,
         facts=claimed.facts,
+        second_signed_with=claimed.second_signed_with,
     )
 
 

@@ -36,6 +36,7 @@ from broker.gateway_secrets import Secrets, read_secrets
 from broker.hand_over import HandOvers
 from broker.key_watch import KeyWatch
 from broker.notices import Notices, UnreadNotices
+from broker.policy_watch import PolicyWatch
 from broker.ports import Transport
 from broker.recollection import InFile
 from broker.relay import Relay
@@ -259,6 +260,9 @@ async def _background(
     queues = asyncio.Event()
     gateway.directory.on_change(lambda _: queues.set())
     queues.set()
+    watch_policy = PolicyWatch()
+    gateway.directory.on_change(watch_policy)
+    watch_policy(gateway.directory.current)
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(work)

@@ -128,9 +128,7 @@ def channels_of(known: Known) -> Mapping[ChannelName, Channel]:
 
 def find_channel(known: Known, name: ChannelName) -> Channel | None:
     """Put together what was decided of one channel; None if it was never proposed."""
-    found = {
-        kid: one for kid, one in known.items() if name_of(one.act) == name and not one.cancelled_at
-    }
+    found = {each: one for each, one in known.items() if name_of(one.act) == name}
     return channels_of(found).get(name)
 
 

@@ -102,6 +102,14 @@ class Decisions:
         decided = self._in_force(now, ActKind.SAFEGUARDS)
         return tuple(one.act.policy or {} for one in decided)
 
+    def every_safeguards(self) -> tuple[JsonObject, ...]:
+        """All such rules that were ever proposed and not cancelled, in the order of proposal."""
+        return tuple(
+            one.act.policy or {}
+            for one in self.by_id.values()
+            if one.act.kind is ActKind.SAFEGUARDS and one.cancelled_at is None
+        )
+
     def channels(self) -> Mapping[ChannelName, Channel]:
         """Every channel that was ever proposed."""
         return channels_of(self.by_id)

@@ -1,6 +1,6 @@
 """Which policy is in force: the standard one, or the last that was decided?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -26,9 +26,13 @@ def policy_of(decided: Sequence[JsonObject]) -> Policy:
     """
     if not decided:
         return STANDARD_POLICY
-    before = max((_version(each) for each in decided[:-1]), default=STANDARD_POLICY.version)
     last = read(decided[-1])
-    return last if last.version > max(before, STANDARD_POLICY.version) else EMPTY_POLICY
+    return last if last.version > highest_version(decided[:-1]) else EMPTY_POLICY
+
+
+def highest_version(decided: Iterable[JsonObject]) -> int:
+    """Above which version must the next one be? Versions rise, so that each names one policy."""
+    return max((STANDARD_POLICY.version, *(_version(each) for each in decided)))
 
 
 def read(decided: JsonObject) -> Policy:

@@ -13,7 +13,7 @@ from broker.admission.narrative import tells
 from broker.admission.people import people_of
 from broker.admission.policy import STANDARD_POLICY
 from broker.model import AgencyRef, Evaluation, Facts, Grant, Json, MessageId
-from schemas.vocabulary import Country, HandlingCode
+from schemas.vocabulary import Compartment, Country, HandlingCode
 
 END_OF_DAY: Final = "T23:59:59+00:00"
 
@@ -31,6 +31,9 @@ def facts_of(
         words: Where a body of ``protection`` may hold words, by the policy in force.
     """
     body = _object(document["body"])
+    compartment = _object(document["to"]).get("compartment")
+    # Of a channel the charter says it, which is not read here.
+    may_be_protection = compartment in {None, Compartment.PROTECTION.value}
     people = people_of(body, datetime.fromisoformat(str(document["created"])).year)
     return Facts(
         handling=HandlingCode(str(_object(document["handling"])["code"])),
@@ -55,7 +58,8 @@ def facts_of(
         exposes_child=people.exposes_child,
         criminalises=people.criminalises,
         needs_second_officer=people.needs_second_officer,
-        has_narrative=tells(body, words),
+        # Elsewhere officers write what they must, and it costs to read it all.
+        has_narrative=may_be_protection and tells(body, words),
     )
 
 

@@ -19,6 +19,20 @@ MEMBER_COUNTRIES: Final = frozenset(country.value for country in Country)
 EVERY_COUNTRY: Final = frozenset(Country)
 NATIONAL_PAPERS: Final = frozenset({"passport", "identity_card", "birth_certificate"})
 """A country issues these to its own nationals; a visa or a stamp it gives to others."""
+MARKING: Final = frozenset({"protection_status", "profiles", "needs"})
+"""The members by which somebody is marked."""
+TELLING: Final = frozenset(
+    {
+        "habitual_residence",
+        "naturalised_in",
+        "nationality",
+        "nationalities",
+        "holders",
+        "country",
+        "issuing_country",
+    }
+)
+"""The members that may tell where somebody comes from."""
 DEEPEST: Final = 8
 """How far ``part_of`` is followed; a circle ends there."""
 
@@ -40,7 +54,8 @@ def protected_origins(body: Json, compartment: Compartment | None) -> frozenset[
 
 def all_origins(items: Iterable[dict[str, Json]]) -> frozenset[Country]:
     """Where does anybody come from?"""
-    return _members(code for each in items for code in origins(each))
+    telling = (each for each in items if not each.keys().isdisjoint(TELLING))
+    return _members(code for each in telling for code in origins(each))
 
 
 def marked_origins(items: Iterable[dict[str, Json]]) -> frozenset[Country]:
@@ -49,7 +64,7 @@ def marked_origins(items: Iterable[dict[str, Json]]) -> frozenset[Country]:
     One of whom nothing is said may come from anywhere: then it is every Member Country.
     """
     every = [*items]
-    marked = [each for each in every if is_marked(each)]
+    marked = [each for each in every if not each.keys().isdisjoint(MARKING) and is_marked(each)]
     by_ref = {str(each["ref"]): each for each in every if "ref" in each} if marked else {}
     fled: frozenset[Country] = frozenset()
     for each in marked:

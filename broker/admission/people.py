@@ -25,6 +25,18 @@ CHILD_ATTRIBUTES: Final = frozenset(
     {"child", "teenager", "unaccompanied_child", "separated_child", "child_in_family"}
 )
 CHILD_PROFILES: Final = frozenset({"unaccompanied_or_separated_child", "child_in_family"})
+ABOUT_AGE: Final = frozenset(
+    {
+        "age_group",
+        "attribute",
+        "person_attribute",
+        "includes_children",
+        "profiles",
+        "age",
+        "ages",
+    }
+)
+"""The members that may tell of a child."""
 IDENTITY: Final = frozenset({"name", "aliases", "birth_date", "identifiers"})
 """By which somebody could be searched for."""
 ACTING: Final = frozenset(
@@ -84,12 +96,15 @@ def _persons(body: dict[str, Json]) -> Iterator[dict[str, Json]]:
 
 def _says_mark(item: dict[str, Json]) -> bool:
     """Say whether a code here, in whatever list, tells that somebody seeks protection."""
-    return any(
-        value in MARK_CODES
-        if isinstance(value, str)
-        else isinstance(value, list) and any(_is_text_in(each, MARK_CODES) for each in value)
-        for value in item.values()
-    )
+    for value in item.values():
+        if isinstance(value, str):
+            if value in MARK_CODES:
+                return True
+        elif isinstance(value, list):
+            for each in value:
+                if isinstance(each, str) and each in MARK_CODES:
+                    return True
+    return False
 
 
 def _may_be_child(person: dict[str, Json]) -> bool:
@@ -104,6 +119,8 @@ def _is_grown_up(age: Json) -> bool:
 
 
 def _is_about_children(item: dict[str, Json]) -> bool:
+    if item.keys().isdisjoint(ABOUT_AGE):
+        return False
     return (
         item.get("age_group") in MAY_BE_CHILD
         or item.get("attribute") in CHILD_ATTRIBUTES
@@ -172,10 +189,6 @@ def _lacks_basis(person: dict[str, Json]) -> bool:
 
 def _has_one(item: Mapping[str, Json], name: str, codes: frozenset[str]) -> bool:
     return any(each in codes for each in _texts(item.get(name)))
-
-
-def _is_text_in(value: Json, codes: frozenset[str]) -> bool:
-    return isinstance(value, str) and value in codes
 
 
 def _texts(value: Json) -> Iterator[str]:

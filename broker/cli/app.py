@@ -21,6 +21,7 @@ from broker.cli import (
     keys_status,
     notices,
     operation,
+    policy,
     profile,
     queues,
     read,
@@ -42,6 +43,7 @@ from broker.cli.admin import (
     pairs,
     participants,
     requeue,
+    safeguards,
     statements,
 )
 from broker.cli.admin import requests as admin_requests
@@ -78,6 +80,10 @@ def make() -> typer.Typer:
         _group_of({"list": code_lists.list_code_lists, "show": code_lists.show}), name="code-lists"
     )
     root.add_typer(_group_of({"total": operation.total}), name="operation")
+    root.add_typer(
+        _group_of({"check": policy.check, "explain": policy.explain, "show": policy.show}),
+        name="policy",
+    )
     root.add_typer(_keys(), name="keys")
     root.add_typer(_group_of({"new": profile.new, "show": profile.show}), name="profile")
     root.add_typer(_group_of({"upgrade": database.upgrade, "check": database.check}), name="db")
@@ -136,6 +142,7 @@ def _admin() -> typer.Typer:
     admin.add_typer(_group_of(channels.commands()), name="channel")
     admin.add_typer(_group_of({"add": statements.add}), name="statement")
     admin.add_typer(_group_of({"propose": deciding.propose_policy}), name="policy")
+    admin.add_typer(_group_of({"propose": safeguards.propose}), name="safeguards")
     admin.command("approve", cls=HelpCommand)(deciding.approve)
     admin.command("cancel", cls=HelpCommand)(deciding.cancel)
     admin.command("acts", cls=HelpCommand)(deciding.acts)

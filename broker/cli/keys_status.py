@@ -40,7 +40,7 @@ def forecast(
     roots: RootsOption = None,
     ledger_url: LedgerOption = None,
 ) -> None:
-    """Say which pairs and channels go dark, when and why; status 7 if any."""
+    """Say which roads go dark if nobody does anything, when and why; status 7 if any."""
     from broker.cli.admin.key_state import outage_row  # noqa: PLC0415
     from keys.forecast import forecast as look_ahead  # noqa: PLC0415
 

@@ -42,25 +42,31 @@ def read(
     # First it is noted, then it is shown; without the gateway nobody reads.
     asyncio.run(_state(client, chosen, lines))
     for line in lines:
+        if "superseded" in line:
+            terminal.warn("read.superseded", id=line["id"], by=_correction(line))
         _show(line, terminal)
 
 
 def _find(inbox: Path, ids: Sequence[MessageId]) -> list[dict[str, Any]]:
-    from broker.desk.inbox import INBOX_FILE, read_inbox  # noqa: PLC0415 - loads the client
+    from broker.desk.inbox import inbox_file, read_inbox  # noqa: PLC0415 - loads the client
 
-    file = inbox / INBOX_FILE if inbox.is_dir() else inbox
+    file = inbox_file(inbox)
     wanted = set(ids)
-    found = [each for line in read_inbox(file) if (each := _read_line(line))["id"] in wanted]
+    lines = (_read_line(line) for line in read_inbox(file))
+    found = [each for each in lines if each is not None and each["id"] in wanted]
     if wanted - {each["id"] for each in found}:
         raise RefusedError(Code.NOT_FOUND)
     return found
 
 
-def _read_line(line: bytes) -> dict[str, Any]:
+def _read_line(line: bytes) -> dict[str, Any] | None:
     from broker.desk.failures import StoreError  # noqa: PLC0415 - loads the client
 
     try:
         members: dict[str, Any] = json.loads(line)
+        if "destroyed_at" in members:
+            # A tombstone: of this message there is nothing left to read.
+            return None
         # All that is asked of it later.
         _ = members["id"], members["content_hash"], members["message"]["purpose"]["code"]
     except (ValueError, TypeError, KeyError):
@@ -76,6 +82,11 @@ async def _state(client: "EnlaceClient", reader: "Reader", lines: Sequence[dict[
     ]
     async with client:
         await state_all(client, uses, reader=reader.role)
+
+
+def _correction(line: dict[str, Any]) -> str:
+    mark = line["superseded"]
+    return str(mark.get("replaced_by") or mark.get("rectification"))
 
 
 def _ref(line: dict[str, Any]) -> "ContentRef":

@@ -144,6 +144,7 @@ def _may_answer(order: "Order", disposition: Disposition) -> bool:
 
 
 def _change(inbox: Path, order: "Order", disposition: Disposition, terminal: Terminal) -> None:
+    from broker.desk.inbox import inbox_file  # noqa: PLC0415 - loads the client
     from broker.desk.taking_back import (  # noqa: PLC0415
         HeldError,
         NotHeldError,
@@ -154,9 +155,9 @@ def _change(inbox: Path, order: "Order", disposition: Disposition, terminal: Ter
     now = datetime.now(UTC)
     try:
         if disposition is Disposition.DESTROYED:
-            destroy(inbox, order, now=now)
+            destroy(inbox_file(inbox), order, now=now)
         else:
-            correct(inbox, order, now=now)
+            correct(inbox_file(inbox), order, now=now)
     except HeldError as error:
         raise RefusalError(terminal.text("recalls.held", cause=str(error))) from None
     except NotHeldError as error:

@@ -36,9 +36,10 @@ def retention(
     yes: YesOption = False,
 ) -> None:
     """List what would go from an inbox, or destroy it; status 7 while anything is due."""
+    from broker.desk.inbox import inbox_file  # noqa: PLC0415 - loads the client
     from broker.desk.retention import Due, destroy_expired, look  # noqa: PLC0415
 
-    terminal, now = terminal_of(context), datetime.now(UTC)
+    terminal, now, inbox = terminal_of(context), datetime.now(UTC), inbox_file(inbox)
     found = look(inbox, now=now)
     terminal.rows([_row(each) for each in found], COLUMNS)
     due = [each for each in found if each.due is Due.GOES]
@@ -62,9 +63,10 @@ def add(
 ) -> None:
     """Keep a message of this inbox, to the end of a day at most a year ahead."""
     from broker.desk.holds import DeskHold, write_hold  # noqa: PLC0415
+    from broker.desk.inbox import inbox_file  # noqa: PLC0415
     from broker.desk.rewriting import find, is_tombstone  # noqa: PLC0415
 
-    terminal, now = terminal_of(context), datetime.now(UTC)
+    terminal, now, inbox = terminal_of(context), datetime.now(UTC), inbox_file(inbox)
     if not now.date() <= until.date() <= (now + LONGEST).date():
         raise CommandError(terminal.text("hold.until"))
     line = find(inbox, message, origin)
@@ -84,8 +86,9 @@ def lift(
     from dataclasses import replace  # noqa: PLC0415
 
     from broker.desk.holds import read_holds, write_hold  # noqa: PLC0415
+    from broker.desk.inbox import inbox_file  # noqa: PLC0415
 
-    terminal, now = terminal_of(context), datetime.now(UTC)
+    terminal, now, inbox = terminal_of(context), datetime.now(UTC), inbox_file(inbox)
     hold = read_holds(inbox).get((origin, message))
     if hold is None or not hold.runs(now):
         terminal.warn("hold.none", id=message)
@@ -99,9 +102,11 @@ def lift(
 def list_holds(context: typer.Context, inbox: InboxOption) -> None:
     """List the holds of an inbox, those that ended among them."""
     from broker.desk.holds import read_holds  # noqa: PLC0415
+    from broker.desk.inbox import inbox_file  # noqa: PLC0415
 
     terminal, now = terminal_of(context), datetime.now(UTC)
-    terminal.rows([_hold(each, now) for each in read_holds(inbox).values()], HOLD_COLUMNS)
+    held = read_holds(inbox_file(inbox))
+    terminal.rows([_hold(each, now) for each in held.values()], HOLD_COLUMNS)
 
 
 def _row(one: "DueMessage") -> Record:

@@ -93,7 +93,7 @@ class Sending:
             message_id = _id_of(signed.body)
             posting: Posting | SealedPosting = signed
             if self.schemas is not None:
-                posting = await self.client.seal(signed, self.schemas)
+                posting = await self.client.seal(signed, self.schemas, second=self.second)
             if self.dry_run:
                 recipients = await self.client.dry_run(posting)
                 return Outcome(file=file, id=message_id, status="dry-run", recipients=recipients)

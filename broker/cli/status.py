@@ -12,7 +12,7 @@ from broker.cli.explain import EXPECTED, explain, show
 from broker.cli.options import ProfileOption
 from broker.cli.session import open_client
 from broker.cli.terminal import Record, Terminal, finish, moment, terminal_of
-from broker.model import DeliveryState, MessageId, MessageStatus, RecipientStatus
+from broker.model import DeliveryState, Json, MessageId, MessageStatus, OrderStatus, RecipientStatus
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
@@ -99,6 +99,7 @@ def to_json(found: MessageStatus) -> Record:
                 "reason": each.reason,
                 "desk_evidence": each.desk_evidence,
                 "receipt": each.receipt,
+                **({} if each.order is None else {"order": order_record(each.order)}),
                 "uses": [
                     {
                         "at": moment(one.at),
@@ -112,6 +113,19 @@ def to_json(found: MessageStatus) -> Record:
             }
             for each in found.recipients
         ],
+    }
+
+
+def order_record(order: OrderStatus) -> dict[str, Json]:
+    """Write what a desk did about a recall, with the members that the wire has."""
+    return {
+        "state": "open" if order.answered_at is None else "answered",
+        "disposition": order.disposition,
+        "because": order.because,
+        "until": None if order.until is None else order.until.isoformat(),
+        "answered_at": None if order.answered_at is None else moment(order.answered_at),
+        "desk_evidence": order.desk_evidence,
+        "receipt": order.receipt,
     }
 
 

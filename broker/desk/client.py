@@ -269,8 +269,13 @@ class EnlaceClient:
             recipients=posted.recipients,
         )
 
-    async def seal(self, message: bytes | Posting, schemas: SchemaSet) -> SealedPosting:
+    async def seal(
+        self, message: bytes | Posting, schemas: SchemaSet, *, second: SigningKey | None = None
+    ) -> SealedPosting:
         """Close a message here, for the keys that its recipients have now; sends nothing.
+
+        A second officer (SG-03) signs the message and vouches for the seal: where it needs one,
+        sign it with the same key before.
 
         What comes back is sent by :meth:`send`, and sent again as it is if no answer came:
         sealed anew it would be another message of the same id. Good for an hour.
@@ -282,7 +287,7 @@ class EnlaceClient:
                 this agency has not sent what it takes back.
         """
         directory = await self.directory()
-        posting = self.sign(message) if isinstance(message, bytes) else message
+        posting = self.sign(message, second=second) if isinstance(message, bytes) else message
         named = taken_back(posting.body)
         held_by = None
         if named is not None:
@@ -296,6 +301,7 @@ class EnlaceClient:
             now=self.timing.clock(),
             draw=os.urandom,
             held_by=held_by,
+            second=second,
         )
 
     async def dry_run(self, message: bytes | Posting | SealedPosting) -> tuple[Recipient, ...]:

@@ -180,6 +180,11 @@ class Inbox:
         self._last = max(self._last, hand_over)
 
 
+def inbox_file(path: Path) -> Path:
+    """Name the inbox: the file itself, or the one in this folder."""
+    return path / INBOX_FILE if path.is_dir() else path
+
+
 def read_inbox(path: Path) -> Iterator[bytes]:
     """Read the whole lines of an inbox that another process may be writing.
 

@@ -6,10 +6,12 @@ The gateway says so by handing it over; the acts of the members' own administrat
 from datetime import datetime, timedelta
 from typing import Final
 
+from broker.admission.recall import TAKING_BACK
 from broker.directory import Directory
 from broker.model import AgencyRef, DeskRef
 from broker.sealing.route import SealRoute
 from keys.channel import Channel
+from keys.charter import Sealing
 
 UNKNOWN_STEP: Final = "channel"
 """What a desk says when it does not know the channel; it looks again before it stops."""
@@ -40,6 +42,9 @@ def fault_of(route: SealRoute, *, desk: DeskRef, at: datetime, directory: Direct
     if desk.country is route.origin and not route.own_copy:
         return MEMBERS_STEP
     origin = AgencyRef(country=route.origin, agency=route.agency)
+    if route.kind in TAKING_BACK:
+        # It goes to whoever had the message, also when they, or its writer, have left (SG-07).
+        return None if _ever_took_part(channel, desk, origin, at) else MEMBERS_STEP
     if (
         channel.compartment is not desk.compartment
         or not _took_part(channel, desk, at)
@@ -49,8 +54,26 @@ def fault_of(route: SealRoute, *, desk: DeskRef, at: datetime, directory: Direct
     return None
 
 
+def must_be_sealed(route: SealRoute, *, at: datetime, directory: Directory) -> bool:
+    """Whether the charter of that time lets only the origin seal: then the gateway saw nothing."""
+    channel = None if route.channel is None else directory.channel(route.channel)
+    charters = [] if channel is None else [channel.charter(moment) for moment in _moments(at)]
+    return bool(charters) and all(
+        one is not None and one.sealing is Sealing.ORIGIN for one in charters
+    )
+
+
 def _took_part(channel: Channel, desk: DeskRef, at: datetime) -> bool:
     return any(desk.country in channel.members(moment) for moment in _moments(at))
+
+
+def _ever_took_part(channel: Channel, desk: DeskRef, origin: AgencyRef, at: datetime) -> bool:
+    terms = [term.charter for term in channel.terms if term.since <= at + ROUNDED]
+    return (
+        channel.compartment is desk.compartment
+        and any(desk.country in each.members for each in terms)
+        and any(origin.agency in each.members.get(origin.country, ()) for each in terms)
+    )
 
 
 def _could_write(channel: Channel, origin: AgencyRef, at: datetime) -> bool:

@@ -20,7 +20,7 @@ from broker.admission.policy import Policy
 from broker.admission.validate import validate
 from broker.desk.failures import DeskError
 from broker.desk.judge import judge
-from broker.desk.membership import fault_of
+from broker.desk.membership import fault_of, must_be_sealed
 from broker.desk.own_fault import find_own_fault
 from broker.desk.wire import ReceivedHandOver
 from broker.directory import Directory
@@ -172,7 +172,7 @@ def _open(
     # (7) The body says what the route says: what the gateway routed by is what was signed.
     _check_same_route(message, unsealed.route)
     # (8) Where the gateway could not see it, the origin had said what it is: it is that.
-    _check_facts(message, receipt, unsealed)
+    _check_facts(message, receipt, unsealed, trust)
     # (9) The safeguards let this content come to this desk, by the policy of that moment.
     _check_rules(message, hand_over, desk, trust, receipt)
     return OpenedMessage(
@@ -334,9 +334,13 @@ def _policy_at(at: datetime, trust: Trust) -> Policy:
     return policy_of(trust.directory.decisions.safeguards(at))
 
 
-def _check_facts(message: Message, receipt: ReceiptContent, unsealed: Unsealed) -> None:
+def _check_facts(
+    message: Message, receipt: ReceiptContent, unsealed: Unsealed, trust: Trust
+) -> None:
     said = receipt.facts_digest
     if said is None:
+        if must_be_sealed(unsealed.route, at=receipt.at, directory=trust.directory):
+            raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step="origin-sealing")
         return
     # Said by the words of the standard policy, whichever is in force: a change of the policy
     # between two clocks must not make a liar of anybody.

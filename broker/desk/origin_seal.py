@@ -46,6 +46,7 @@ def seal_as_origin(  # noqa: PLR0913 - what is sealed, for whom, by whom, and wh
     now: datetime,
     draw: Entropy,
     held_by: Sequence[DeskRef] | None = None,
+    second: SigningKey | None = None,
 ) -> SealedPosting:
     """Close a signed message for its recipients, and vouch for the facts that rules need.
 
@@ -56,6 +57,7 @@ def seal_as_origin(  # noqa: PLR0913 - what is sealed, for whom, by whom, and wh
         key: A message-signature key of the agency.
         now: The keys that count at this moment are sealed to.
         draw: Asked twice: content key and nonce.
+        second: The second officer's key, where the message needs one (SG-03).
         held_by: Of a message that is taken back, all its desks (see :func:`taken_back`).
 
     Raises:
@@ -79,4 +81,4 @@ def seal_as_origin(  # noqa: PLR0913 - what is sealed, for whom, by whom, and wh
         [directory.encryption_key(desk, now) for desk in held_by],
         draw,
     )
-    return state_facts(sealed, message, key, now=now)
+    return state_facts(sealed, message, key, now=now, second=second)

@@ -114,7 +114,7 @@ def message_id_of(posting: Posting | SealedPosting) -> MessageId:
     """
     if isinstance(posting, Posting):
         return message_id(posting.body)
-    claims = canonical.parse_object(jws.unverified_payload(posting.seal))
+    claims = canonical.parse_object(jws.unverified_payload(posting.seal.partition(",")[0]))
     return MessageId(_text(claims, "mid"))
 
 

@@ -9,6 +9,7 @@ import pytest
 from broker.admission.circumstances import Circumstances
 from broker.admission.policy import EMPTY_POLICY, STANDARD_POLICY
 from broker.admission.rules.compartments import forbidden_readers
+from broker.admission.rules.lineage import unknown_roots
 from broker.admission.rules.table import AT_THE_DESK, RULES
 from broker.model import AgencyRef, DeskRef, Evaluation, Grant, KnownMessage, Message, MessageId
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind, Urgency
@@ -81,6 +82,29 @@ def test_rules_that_need_nothing_else_are_asked_at_the_desk_too() -> None:
 
     assert again == {"policy", "SG-01", "SG-02", "SG-03", "SG-04", "SG-06", "SG-10"}
     assert len(AT_THE_DESK) == sum(rule.at_the_desk for rule in RULES) + 1
+
+
+def test_rules_say_where_else_they_are_asked() -> None:
+    """Of a recall only what it says itself; without a ledger nothing about earlier messages."""
+    of_a_recall = {rule.check.__name__ for rule in RULES if rule.of_a_recall}
+    of_earlier = {rule.name for rule in RULES if rule.of_earlier}
+    again = {rule.check.__name__ for rule in RULES if rule.at_the_desk}
+
+    assert of_a_recall == {"no_child_is_exposed", "codes_not_stories"}
+    assert of_earlier == {"SG-05", "SG-11"}
+    assert again == {
+        "there_are_rules",
+        "kind_fits",
+        "marks_stay_in_protection",
+        "nobody_is_sent_home",
+        "no_child_is_exposed",
+        "children_come_first",
+        "moving_is_no_suspicion",
+        "second_officer_signs",
+        "codes_not_stories",
+        "purpose_fits",
+    }
+    assert all(rule.at_the_desk for rule in AT_THE_DESK)
 
 
 def test_everything_is_denied_when_there_are_no_rules() -> None:
@@ -568,6 +592,30 @@ def test_judicial_use_needs_a_grant_that_fits_otherwise_too() -> None:
 
     for grant in (replace(GRANT, purposes=both), replace(GRANT, to_countries=frozenset({HN}))):
         assert denied(sent, around(replace(FROM_GT, handling=H1, grants=(grant,)))) == DENIED
+
+
+def test_judicial_use_is_denied_by_a_grant_to_investigate() -> None:
+    """It fits the purpose that the message names, and not what the compartment is for."""
+    sent = derived(1, compartment=JUDICIAL, purpose="investigation")
+
+    assert denied(sent, around(replace(FROM_GT, handling=H1, grants=(GRANT,)))) == DENIED
+
+
+def test_every_message_of_one_id_must_allow() -> None:
+    """Ids are unique for an agency only: of two with one name the stricter counts."""
+    open_, strict = known(1, PARTNER, desk(MX)), known(1, agency(HN, POLICE), desk(MX), handling=H2)
+
+    for both in ((open_, strict), (strict, open_)):
+        assert denied(derived(1), around(*both)) == DENIED
+
+
+def test_roots_are_looked_up_that_were_not_named() -> None:
+    """The exchange asks the ledger a second time, for those alone."""
+    first, second = known(1, PARTNER), known(2, PARTNER, roots={message_id_of(1), message_id_of(9)})
+
+    assert unknown_roots({second.id: [second]}) == {message_id_of(1), message_id_of(9)}
+    assert unknown_roots({second.id: [second], first.id: [first]}) == {message_id_of(9)}
+    assert unknown_roots({first.id: [first]}) == frozenset()
 
 
 @pytest.mark.parametrize(

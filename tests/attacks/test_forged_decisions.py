@@ -26,6 +26,7 @@ from keys.key import DecryptionKey, KeyUse
 from keys.ring import KeyState
 from keys.root import RootHolder, RootTerms, sign
 from schemas.vocabulary import Compartment, Country
+from tests.keys.assembly import GT, MX, charter_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 AGO = (NOW - timedelta(hours=50), NOW - timedelta(hours=49))
@@ -199,6 +200,30 @@ def changed_act(ground: Ground) -> Sequence[str]:
     return [f"{header}.{payload[:-2]}AA.{signature}"]
 
 
+def channel_consented_to_by_strangers(ground: Ground) -> Sequence[str]:
+    """Mexico proposes a channel in good faith; the insider consents for Guatemala."""
+    proposal = ground.mexico.propose(charter_of(MX, GT, now=NOW), at=AGO[0])
+    true, false = (kit.consent(proposal, at=AGO[1]) for kit in (ground.mexico, stranger()))
+    return [proposal, true, false]
+
+
+def channel_consented_to_by_one_country(ground: Ground) -> Sequence[str]:
+    """Both of Mexico's administrators consent, as if the second were Guatemala's."""
+    proposal = ground.mexico.propose(charter_of(MX, GT, now=NOW), at=AGO[0])
+    consents = [ground.mexico.consent(proposal, by=name, at=AGO[1]) for name in ("luis", "ana")]
+    return [proposal, *consents]
+
+
+def channel_consented_to_by_the_exchange(ground: Ground) -> Sequence[str]:
+    """The exchange's administrators open a channel as they open a pair."""
+    proposal = ground.mexico.propose(charter_of(MX, GT, now=NOW), at=AGO[0])
+    return [
+        proposal,
+        ground.exchange.consent(proposal, at=AGO[1]),
+        ground.exchange.approve(proposal, by="luis", at=AGO[1]),
+    ]
+
+
 FORGERIES: dict[str, Callable[[Ground], Sequence[str]]] = {
     "a reader by his own root": own_reader,
     "a swapped signing key": swapped_signing_key,
@@ -210,6 +235,9 @@ FORGERIES: dict[str, Callable[[Ground], Sequence[str]]] = {
     "a root of his own": root_of_his_own,
     "a root by one true holder": root_by_one_holder,
     "other words under a true signature": changed_act,
+    "a channel that strangers consent to": channel_consented_to_by_strangers,
+    "a channel that one country consents to twice": channel_consented_to_by_one_country,
+    "a channel that the exchange consents to": channel_consented_to_by_the_exchange,
 }
 
 

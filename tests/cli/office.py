@@ -1,12 +1,15 @@
 """Administrators with their key files, and a ledger that they write to."""
 
 import asyncio
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from broker.desk.pins import Pins
+from broker.directory import Directory
+from broker.gateway import render
 from broker.model import DeskRef
 from broker.sandbox.countries import CountryKit
 from broker.sandbox.kits import APPROVED, PROPOSED, STATED, ExchangeKit, Kit
@@ -83,6 +86,18 @@ class Office:
     def states(self) -> dict[str, str]:
         """What became of each act, by its kind."""
         return {each["act"]: each["state"] for each in self.run("admin", "acts").lines}
+
+    def snapshot(self) -> bytes:
+        """The directory as the gateway gives it to a member."""
+
+        async def read() -> bytes:
+            async with open_ledger(self.ledger) as ledger:
+                record = await ledger.directory.load()
+            pins = Pins.load(self.folder / "roots.json")
+            known, _ = Directory.verify(record, roots=pins.roots, now=datetime.now(UTC))
+            return json.dumps(render.directory(known)).encode()
+
+        return asyncio.run(read())
 
     def documents(self) -> int:
         """How many signed documents lie in the ledger."""

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from broker.desk.profile import Profile
+from broker.desk.rewriting import rewrite, tombstone
 from tests.cli.conftest import Cli
 from tests.desk import world
-from tests.desk.world import HandOverParts
-from tests.fakes.gateway import FakeGateway
+from tests.desk.world import NOW, HandOverParts
+from tests.fakes.gateway import DROP, FakeGateway
 
 ID = world.message_id(1)
 PURPOSE = world.document()["purpose"]["code"]
@@ -55,7 +56,19 @@ def test_read_shows_nothing_when_the_purpose_is_not_allowed(
     assert "purpose-denied" in ran.err
 
 
-def test_read_shows_nothing_when_the_gateway_refuses_or_is_away(
+def test_read_shows_nothing_when_the_gateway_is_away(
+    as_desk: FakeGateway, inbox: Path, cli: Cli
+) -> None:
+    """Fail closed: what cannot be noted is not read, and nothing is kept for later."""
+    as_desk.faults["/v1/uses"].extend([DROP] * 500)
+
+    ran = cli("read", ID, "--inbox", inbox, "--reader", "analyst")
+
+    assert (ran.code, ran.out) == (5, "")
+    assert as_desk.uses == []
+
+
+def test_read_shows_nothing_when_the_desk_does_not_hold_it(
     as_desk: FakeGateway, inbox: Path, cli: Cli
 ) -> None:
     """Fail closed: what is not noted is not read."""
@@ -143,3 +156,31 @@ def test_profile_says_who_reads_when_it_is_written_there(tmp_path: Path) -> None
     again = Profile.load(file)
 
     assert (again.reader, again.purpose) == ("analista de turno", "prosecution")
+
+
+def test_read_goes_on_when_another_message_was_destroyed(
+    as_desk: FakeGateway, inbox: Path, cli: Cli
+) -> None:
+    """A tombstone is no damage: it hides no other message, and there is nothing to read in it."""
+    file = inbox / "inbox.jsonl"
+    rewrite(file, lambda line: None if line["id"] == ID else tombstone(line, reason="x", at=NOW))
+
+    whole = cli("read", ID, "--inbox", inbox, "--reader", "analyst")
+    gone = cli("read", world.message_id(2), "--inbox", inbox, "--reader", "analyst")
+
+    assert (whole.code, gone.code) == (0, 3), whole.err
+    assert [each[0] for each in as_desk.uses] == [ID]
+
+
+def test_read_says_that_a_message_was_rectified(
+    as_desk: FakeGateway, inbox: Path, cli: Cli
+) -> None:
+    """Whoever reads what was wrong is told what replaces it."""
+    del as_desk
+    mark = {"rectification": "r", "replaced_by": "the-new-one", "at": "2026-03-01T12:00:00.000Z"}
+    rewrite(inbox / "inbox.jsonl", lambda line: {**line, "superseded": mark})
+
+    ran = cli("read", ID, "--inbox", inbox, "--reader", "analyst")
+
+    assert ran.code == 0
+    assert "the-new-one" in ran.err

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from broker.cli.exit_codes import ExitCode
+from broker.desk.inbox import Inbox
 from broker.model import EventKind
 from schemas.vocabulary import Disposition
 from tests.cli.conftest import Cli
@@ -94,7 +95,7 @@ def test_answer_destroys_first_and_then_signs(as_desk: FakeGateway, inbox: Path,
     listed(as_desk)
     recorded(as_desk, Disposition.DESTROYED)
 
-    ran = cli("recalls", "answer", RECALL["id"], "--destroyed", "--inbox", inbox, "--json")
+    ran = cli("recalls", "answer", RECALL["id"], "--destroyed", "--inbox", inbox.parent, "--json")
 
     assert ran.code == 0, ran.err
     assert ran.lines[0]["disposition"] == "destroyed"
@@ -181,3 +182,18 @@ def test_answer_is_for_desks_only(as_agency: FakeGateway, cli: Cli) -> None:
 
     assert ran.code == ExitCode.USAGE
     assert as_agency.requests == []
+
+
+def test_answer_is_refused_while_a_subscription_writes_the_inbox(
+    as_desk: FakeGateway, inbox: Path, cli: Cli
+) -> None:
+    """The person is told who has the file; nothing was changed, nothing signed."""
+    listed(as_desk)
+
+    with Inbox(inbox):
+        ran = cli("recalls", "answer", RECALL["id"], "--destroyed", "--inbox", inbox)
+
+    assert ran.code == ExitCode.FAILURE
+    assert "another subscription" in ran.err
+    assert SECRET in inbox.read_text()
+    assert ("POST", "/v1/dispositions") not in as_desk.requests

@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from broker.desk.failures import NotReadyError
-from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP
+from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP, fault_of
 from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
-from broker.directory import Directory
+from broker.directory import Directory, DirectoryRecord
 from broker.model import DeskRef, RefusalReason
+from broker.sealing.route import SealRoute
 from keys import act
 from keys.act import ActKind, ActTerms
 from keys.charter import ChannelName, Charter, Sealing
 from keys.holder import Holder
 from keys.key import KeyUse
-from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
+from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
 from tests.desk import world
 from tests.desk.world import DESK, NOW, HandOverParts, signing_key
 
@@ -83,10 +84,15 @@ def agreed(terms: Charter) -> tuple[str, ...]:
     )
 
 
+def record_of(*acts: str, version: int = 1) -> DirectoryRecord:
+    """The rows of a directory with these acts, beside the standard one."""
+    rows = world.record(*administrators_of_mexico(), *world.standard_statements(), version=version)
+    return replace(rows, statements=(*rows.statements, *acts))
+
+
 def directory_of(*acts: str) -> Directory:
-    """The directory that these acts make, beside the standard one."""
-    rows = world.record(*administrators_of_mexico(), *world.standard_statements())
-    directory, rejected = world.verified(replace(rows, statements=(*rows.statements, *acts)))
+    """The directory that these acts make."""
+    directory, rejected = world.verified(record_of(*acts))
     assert rejected == ()
     return directory
 
@@ -235,3 +241,47 @@ def test_open_goes_by_the_time_of_the_receipt(after_leaving: timedelta, is_opene
         opened(trust)
 
     assert caught.value.step == MEMBERS_STEP
+
+
+@pytest.mark.parametrize("country", [GT, MX])
+def test_fault_of_is_none_for_a_recall_when_one_of_both_has_left(country: Country) -> None:
+    """What they had while they were in comes back all the same (SG-07)."""
+    directory = directory_of(*agreed(charter()), left(country, NOW - DAY))
+    route = recall_route()
+
+    assert fault_of(route, desk=DESK, at=NOW, directory=directory) is None
+    ordinary = replace(route, kind=Kind.ROUTE_REPORT)
+    assert fault_of(ordinary, desk=DESK, at=NOW, directory=directory) == MEMBERS_STEP
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        pytest.param({"agency": "policia"}, id="of an agency that never took part"),
+        pytest.param({"origin": Country.HONDURAS}, id="of a country that never took part"),
+    ],
+)
+def test_fault_of_refuses_a_recall_of_a_stranger(route: dict[str, Any]) -> None:
+    """A recall is no way into a channel."""
+    directory = directory_of(*agreed(charter()))
+    other = DeskRef(country=Country.PANAMA, compartment=Compartment.INTELLIGENCE)
+
+    found = fault_of(replace(recall_route(), **route), desk=DESK, at=NOW, directory=directory)
+
+    assert found == MEMBERS_STEP
+    assert fault_of(recall_route(), desk=other, at=NOW, directory=directory) == MEMBERS_STEP
+
+
+def recall_route() -> SealRoute:
+    """The route of a recall by Mexico's fiscalia."""
+    return SealRoute(
+        message_id=world.message_id(1),
+        origin=MX,
+        agency="fiscalia",
+        channel=HLSG,
+        kind=Kind.RECALL,
+        version="1.0",
+        created="2026-11-23T11:59:00Z",
+        urgency=Urgency.ROUTINE,
+        expires="2027-11-23T11:59:00Z",
+    )

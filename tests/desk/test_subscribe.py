@@ -24,13 +24,17 @@ from broker.errors import EvidenceError
 from broker.evidence.receipts import ReceiptIssuer
 from broker.model import EventKind, MessageId
 from keys.key import KeyUse
+from schemas.vocabulary import Country
 from tests.desk import world
 from tests.desk.conftest import client_of
+from tests.desk.test_membership import TO_CHANNEL, agreed, charter, record_of
 from tests.desk.world import FakeClock, HandOverParts
 from tests.fakes.gateway import DROP, LOSE_ANSWER, FakeGateway, Fault
 
 IDLE = timedelta(milliseconds=150)
 ACKNOWLEDGEMENTS = "/v1/acknowledgements"
+OTHERS = {Country.MEXICO: ("policia",), Country.GUATEMALA: ("mp",)}
+"""A channel that fiscalia takes no part in."""
 
 
 def deliver(gateway: FakeGateway, *numbers: int, **parts: Any) -> list[MessageId]:
@@ -426,6 +430,47 @@ async def test_open_looks_for_a_new_key_before_it_refuses(
 
     assert len(stored(tmp_path)) == 1
     assert returned(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((), agreed(charter())), (agreed(charter(members=OTHERS)), ())],
+    ids=["a channel that is new", "a channel that stays of others"],
+)
+async def test_open_looks_for_the_acts_of_a_channel_before_it_refuses(
+    desk: EnlaceClient,
+    gateway: FakeGateway,
+    tmp_path: Path,
+    before: tuple[str, ...],
+    after: tuple[str, ...],
+) -> None:
+    """A gateway may act by what another one does not show yet."""
+    parts = HandOverParts(**TO_CHANNEL)
+    gateway.record = record_of(*before, version=2)
+    with Inbox(tmp_path / "inbox.jsonl") as inbox, Inbox(tmp_path / "refused.jsonl") as refused:
+        subscription = Subscription(desk, inbox=inbox, refused=refused, schemas=world.schemas())
+        await subscription._opener.refresh_directory()
+        gateway.record = record_of(*before, *after, version=3)
+        gateway.deliver(parts.to_json())
+        await subscription._take([parts.received()])
+
+    assert (len(stored(tmp_path)), len(returned(tmp_path))) == ((1, 0) if after else (0, 1))
+
+
+async def test_open_stops_when_nobody_shows_the_acts_of_a_channel(
+    desk: EnlaceClient, gateway: FakeGateway, tmp_path: Path, clock: FakeClock
+) -> None:
+    """It is not answered, and lies where it lay until somebody has looked into it."""
+    parts = HandOverParts(**TO_CHANNEL)
+    gateway.deliver(parts.to_json())
+    with Inbox(tmp_path / "inbox.jsonl") as inbox, Inbox(tmp_path / "refused.jsonl") as refused:
+        subscription = Subscription(desk, inbox=inbox, refused=refused, schemas=world.schemas())
+        await subscription._opener.refresh_directory()
+        with pytest.raises(NotReadyError, match="channel that no acts known here make"):
+            await subscription._take([parts.received()])
+
+    assert clock.slept == [1, 1, 1]
+    assert (stored(tmp_path), returned(tmp_path), gateway.answers) == ([], [], [])
 
 
 async def test_open_leaves_a_message_unanswered_when_it_cannot_look_for_its_key(

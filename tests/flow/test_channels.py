@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -379,6 +379,21 @@ async def test_poll_finds_no_queue_of_a_channel_that_the_desk_is_not_in(exchange
         with pytest.raises(ProblemError) as caught:
             await client.poll(QueueName(queue), wait=timedelta())
         assert caught.value.code == "not-found"
+
+
+async def test_stream_brings_one_channel_when_it_is_asked_for_alone(exchange: Running) -> None:
+    """As ``enlace subscribe --queue trio.GT`` does: other queues stay as they are."""
+    paired = await send(exchange, to={"countries": ["GT"], "compartment": "intelligence"})
+    accepted = await send(exchange)
+    client = await exchange.client(GT_DESK)
+
+    async with aclosing(client.stream([QueueName(f"{TRIO}.GT")])) as stream:
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            handed = await anext(stream)
+
+    assert (handed.queue, handed.message_id) == (f"{TRIO}.GT", accepted.id)
+    (other,) = await client.poll(QueueName("MX.GT.intelligence"), wait=SOON)
+    assert other.message_id == paired.id
 
 
 async def test_queues_lists_a_desks_channels_with_what_waits(exchange: Running) -> None:

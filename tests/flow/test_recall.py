@@ -1,6 +1,7 @@
 """Recall and rectification on a running exchange, whatever was closed in between (SG-07)."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from broker.model import (
 from broker.recall_ports import Order
 from keys.act import ActKind
 from schemas.vocabulary import Country, Disposition, KeptReason
+from tests.flow.channel_world import act, to, with_channels
 from tests.flow.conftest import FISCALIA, GT_DESK, HN_DESK, MIGRACION, Running, message
 
 QUEUE = QueueName("MX.GT.intelligence")
@@ -174,6 +176,26 @@ async def test_recall_stops_a_copy_whose_lease_has_ended(any_exchange: Running) 
     assert [each.message_id for each in again] == [taken_back]
     [order] = await open_orders(any_exchange, GT_DESK)
     assert order.subject == subject
+
+
+@pytest.mark.parametrize("closing", [ActKind.LEAVE_CHANNEL, ActKind.CLOSE_CHANNEL])
+async def test_recall_reaches_a_member_when_its_channel_is_over_for_it(
+    tmp_path: Path, closing: ActKind
+) -> None:
+    """Who left, or whose channel was closed, has the message all the same, and opens the recall."""
+    async with with_channels(tmp_path / "exchange") as exchange:
+        subject = await exchange.post(message(to=to()))
+        await exchange.receive(HN_DESK)
+        await act(exchange, closing, Country.HONDURAS)
+
+        taken_back = await exchange.post(recall(subject, to=to()))
+
+        lines = await exchange.receive(HN_DESK)
+        assert [line["id"] for line in lines] == [subject, taken_back]
+        await say(exchange, HN_DESK, Disposition.DESTROYED)
+        # Guatemala never fetched it, and is not told of it.
+        assert await exchange.receive(GT_DESK) == []
+        assert not await open_orders(exchange, FISCALIA)
 
 
 async def test_recall_is_denied_when_another_agency_wrote_the_message(exchange: Running) -> None:

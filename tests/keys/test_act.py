@@ -136,6 +136,8 @@ CHANGES: dict[str, dict[str, JsonValue]] = {
     "an act, too": {"of": OTHER},
     "of nothing": {"of": "x"},
     "since, too": {"since": 1},
+    "a channel no text": {"channel": 5},
+    "a charter no object": {"charter": "x"},
     "a member too many": {"color": "red"},
 }
 

@@ -69,6 +69,24 @@ def test_channel_begins_when_every_member_has_consented_and_its_lock_is_over(lif
     assert life.refused == []
 
 
+def test_outline_is_the_charter_that_counts_or_else_the_one_that_may(life: Life) -> None:
+    """Of several proposals the newest; then the one that all consented to; then what counts."""
+
+    def title() -> str:
+        charter = life.channel.outline(life.clock)
+        return "" if charter is None else charter.title
+
+    first = life.propose("MX ana", MX, GT, title="first")
+    life.propose("MX ana", MX, GT, title="second")
+    proposed = title()
+    life.consent(first, "MX luis", "GT luis")
+    consented = title()
+    life.wait()
+    life.propose("MX ana", MX, GT, version=2, title="next")
+
+    assert (proposed, consented, title()) == ("second", "first", "first")
+
+
 def test_decisions_change_next_when_a_charter_begins_and_when_its_review_is_due(
     life: Life,
 ) -> None:
@@ -89,7 +107,7 @@ def test_channel_is_nothing_when_nobody_proposed_it(now: datetime) -> None:
 
     assert channel.state(now) is ChannelState.PROPOSED
     assert (channel.compartment, channel.countries) == (None, frozenset())
-    assert channel.charter(now) is None
+    assert channel.charter(now) is channel.outline(now) is None
 
 
 def test_channel_of_refuses_an_act_about_no_channel(life: Life) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-TARGETS = ("help", "demo", "test", "check", "bench", "lock")
+TARGETS = ("help", "demo", "test", "check", "mutate", "bench", "lock")
 SHELL_SCRIPTS = (".ci/run", ".ci/audit", ".ci/lock", ".ci/make-venv", "deploy/make-secrets")
 NEWER_THAN_3_81 = re.compile(r"!=|::=|\$\(file |&:|^\.ONESHELL|^define .*=$", re.MULTILINE)
 

@@ -13,7 +13,12 @@ from broker.admission.rules import (
     purposes,
     reporting,
 )
-from broker.admission.rules.rule import Rule
+from broker.admission.rules.rule import Check, Rule
+
+
+def _of_earlier(name: str, check: Check) -> Rule:
+    return Rule(name=name, check=check, at_the_desk=False, of_earlier=True)
+
 
 RULES: Final = (
     Rule(name=purposes.POLICY, check=purposes.there_are_rules, at_the_desk=True),
@@ -33,12 +38,12 @@ RULES: Final = (
     Rule(name=people.NARRATIVE, check=people.codes_not_stories, at_the_desk=True, of_a_recall=True),
     Rule(name=purposes.NAME, check=purposes.purpose_fits, at_the_desk=True),
     # What was said before: the gateway knows it, a desk knows only what came to it.
-    Rule(name=originator.NAME, check=originator.lineage_is_known, at_the_desk=False),
-    Rule(name=originator.NAME, check=originator.only_own_is_granted, at_the_desk=False),
-    Rule(name=originator.NAME, check=originator.handling_is_kept, at_the_desk=False),
-    Rule(name=originator.NAME, check=originator.recipients_are_granted, at_the_desk=False),
-    Rule(name=originator.NAME, check=originator.judicial_use_is_granted, at_the_desk=False),
-    Rule(name=reporting.NAME, check=reporting.nothing_is_upgraded, at_the_desk=False),
+    _of_earlier(originator.NAME, originator.lineage_is_known),
+    _of_earlier(originator.NAME, originator.only_own_is_granted),
+    _of_earlier(originator.NAME, originator.handling_is_kept),
+    _of_earlier(originator.NAME, originator.recipients_are_granted),
+    _of_earlier(originator.NAME, originator.judicial_use_is_granted),
+    _of_earlier(reporting.NAME, reporting.nothing_is_upgraded),
 )
 LEFT_SINCE: Final = Rule(
     name=compartments.NAME, check=compartments.known_sender_sends, at_the_desk=True

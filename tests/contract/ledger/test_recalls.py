@@ -1,5 +1,6 @@
 """The contract of recording a recall or rectification: what becomes of the copies (SG-07)."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from broker.model import (
     Acceptance,
     AgencyRef,
+    DeliveryNumber,
     DeliveryState,
     DeskDisposition,
     DeskRef,
@@ -331,3 +333,40 @@ async def test_orders_list_what_a_party_may_see(ledger: Ledger, make: Maker) -> 
         assert not await ledger.recalls.orders(party, only_open=False, after=order.number, limit=10)
     for party in (AgencyRef(country=Country.MEXICO, agency="inm"), HONDURAS):
         assert not await ledger.recalls.orders(party, only_open=False, limit=10)
+
+
+async def test_recall_and_lease_agree_when_they_come_at_once(world: World, make: Maker) -> None:
+    """Either the desk got it and must answer, or it never will: in whatever order they commit."""
+    async with world.open() as one, world.open() as two:
+        subjects = [make.acceptance() for _ in range(20)]
+        await make.dispatched(one, *subjects)
+        recalls = [taking_back(make, each) for each in subjects]
+        until = make.now + timedelta(minutes=1)
+
+        results = await asyncio.gather(
+            *(
+                one.deliveries.lease(
+                    [DeliveryNumber(number)],
+                    queues=QUEUES,
+                    holder="desk",
+                    now=make.now,
+                    until=until,
+                )
+                for number in range(1, 21)
+            ),
+            *(two.messages.record(each, sign=make.sign) for each in recalls),
+        )
+        again = await one.deliveries.lease(
+            [DeliveryNumber(number) for number in range(1, 21)],
+            queues=QUEUES,
+            holder="desk",
+            now=until,
+            until=until + timedelta(minutes=1),
+        )
+        orders = await two.recalls.orders(GUATEMALA, only_open=True, limit=100)
+
+    leased = {each.message_id for result in results[:20] for each in result}
+    assert {each.subject for each in orders} == leased
+    assert list(again) == []
+    positions = await world.positions()
+    assert positions == list(range(1, len(positions) + 1))

@@ -3,13 +3,15 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
 from broker.model import Acceptance, DeliveryState, Event, EventKind, Facts, Notice
 from broker.retention_ports import Keeping, Overdue
-from broker.storage.ledger import Ledger
+from broker.storage.ledger import Ledger, open_ledger
+from broker.storage.migrate import upgrade
 from keys.identifiers import KeyId
 from schemas.vocabulary import Country, HandlingCode, LegalHoldReason
 from tests.contract.ledger.sealed import well_formed
@@ -223,3 +225,25 @@ async def test_expire_tells_the_country_in_the_same_transaction(
     assert [each.notice.token for each in found] == (["told"] if told else [])
     states = await ledger.deliveries.states([1, 2])
     assert set(states.values()) == {DeliveryState.EXPIRED if told else DeliveryState.DISPATCHED}
+
+
+def is_in(file: Path, content: bytes) -> bool:
+    """Does any file of the database hold these bytes?"""
+    return any(content in each.read_bytes() for each in file.parent.glob(f"{file.name}*"))
+
+
+async def test_destroy_overwrites_the_pages_of_sqlite(tmp_path: Path, make: Maker) -> None:
+    """Not only forgotten: once the ledger is closed no byte of the content is left in its files."""
+    file, content = tmp_path / "ledger.db", b"sealed content"
+    url = f"sqlite:///{file}"
+    await upgrade(url)
+    acceptance = replace(make.acceptance(), sealed=content * 2000)
+    async with open_ledger(url) as ledger:
+        await ledger.messages.record(acceptance, sign=make.sign)
+        await ledger.deliveries.expire(now=make.now + DAY, limit=1, sign=make.sign)
+    assert is_in(file, content)
+
+    async with open_ledger(url) as ledger:
+        assert await ledger.retention.destroy(1, now=make.now + DAY, sign=make.sign)
+
+    assert not is_in(file, content)

@@ -1,0 +1,419 @@
+"""What the rules ask of the people in a body: every way to say it is found."""
+
+from typing import Any
+
+import pytest
+
+from broker.admission.facts import facts_of
+from broker.admission.firewall import DEEPEST, protected_origins
+from broker.admission.people import People, people_of
+from broker.model import AgencyRef
+from schemas.examples import accepted, cases
+from schemas.vocabulary import Compartment, Country, Kind
+
+YEAR = 2026
+ADULT: dict[str, Any] = {"category": "witness", "age_group": "adult"}
+NAMED = {"name": {"family": "X"}}
+NOBODY: frozenset[Country] = frozenset()
+
+
+def about(**body: Any) -> People:
+    """Look through a body."""
+    return people_of(body, YEAR)
+
+
+def of_person(**person: Any) -> People:
+    """Look through a body with this person, an adult witness if nothing else is said."""
+    return about(persons=[{**ADULT, **person}])
+
+
+def of_group(**group: Any) -> People:
+    """Look through a body with this group."""
+    return about(groups=[{"category": "smuggled_migrant", **group}])
+
+
+# --- who seeks protection (SG-01) -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"persons": [{"category": "other", "protection_status": "refugee"}]},
+        {"subjects": [{"pseudonym": "PS-A123", "protection_status": "asylum_seeker"}]},
+        {"groups": [{"category": "other", "protection_status": "international_protection_need"}]},
+        {"groups": [{"category": "other", "profiles": ["international_protection_need"]}]},
+        {"subjects": [{"pseudonym": "PS-A123", "needs": ["shelter", "asylum_access"]}]},
+        {"events": [{"people": [{"category": "other", "protection_status": "refugee"}]}]},
+        {"vulnerability": {"profiles": ["international_protection_need"]}},
+        {"vulnerability": {"assistance": [{"need": "asylum_access"}]}},
+        {"vulnerability": {"steps": [{"code": "assisted", "conditions": ["asylum_access"]}]}},
+        {"needs": ["asylum_access"]},
+        {"consent": {"scope": ["asylum_procedure"]}},
+    ],
+)
+def test_mark_is_found_wherever_it_stands(body: dict[str, Any]) -> None:
+    """In a status, a profile, a need or a consent; of a person, a group or nobody in particular."""
+    assert about(**body).has_marked
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"persons": [{"category": "other", "protection_status": "none_known"}]},
+        {"subjects": [{"pseudonym": "PS-A123", "protection_status": "unknown"}]},
+        {"groups": [{"category": "other", "profiles": ["woman_at_risk"]}]},
+        # What smugglers tell people to say is no word of theirs.
+        {"vulnerability": {"abuses": [{"code": "x", "consequences": ["told_to_seek_asylum"]}]}},
+        {"title": "Refugee routes"},
+        {"lists": [["refugee"]]},
+    ],
+)
+def test_mark_is_not_found_where_there_is_none(body: dict[str, Any]) -> None:
+    """A code of another list, or a word in a title, marks nobody."""
+    assert not about(**body).has_marked
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"nationalities": ["HN"]},
+        {"nationalities": ["VE", "HN"]},
+        {"nationalities": [{"country": "HN", "count": {"value": 3}}]},
+        {"nationalities": [{"region": "africa"}], "habitual_residence": "HN"},
+        {"habitual_residence": "HN"},
+        {"naturalised_in": "HN"},
+        {"parts": [{"attribute": "adult", "nationality": "HN"}]},
+        {"identifiers": [{"kind": "passport", "country": "HN"}]},
+        {"documents": [{"kind": "identity_card", "issuing_country": "HN"}]},
+        {"documents": [{"kind": "visa", "issuing_country": "US", "holders": ["HN"]}]},
+    ],
+)
+@pytest.mark.parametrize("marked", [True, False])
+def test_origin_is_found_however_it_is_said(said: dict[str, Any], *, marked: bool) -> None:
+    """Of somebody marked it counts everywhere; in protection, of anybody."""
+    status = "refugee" if marked else "none_known"
+    found = of_group(protection_status=status, **said)
+
+    assert found.all_origins == {Country.HONDURAS}
+    assert found.marked_origins == ({Country.HONDURAS} if marked else NOBODY)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"nationalities": ["VE"]},
+        {"nationalities": [{"region": "africa"}, {"country": "HT"}]},
+        {"identifiers": [{"kind": "visa", "country": "HN"}], "habitual_residence": "VE"},
+        {"nationalities": ["VE"], "where": [{"kind": "city", "country": "HN"}]},
+    ],
+)
+def test_origin_is_none_of_ours_when_they_come_from_elsewhere(said: dict[str, Any]) -> None:
+    """A visa or a place is no nationality, and another country is no recipient."""
+    found = of_group(protection_status="refugee", **said)
+
+    assert (found.all_origins, found.marked_origins) == (NOBODY, NOBODY)
+
+
+@pytest.mark.parametrize(
+    "somebody",
+    [
+        {"category": "other", "protection_status": "refugee"},
+        {"pseudonym": "PS-A123", "protection_status": "refugee"},
+        {"category": "other", "protection_status": "refugee", "nationalities": [{"region": "x"}]},
+        {
+            "category": "other",
+            "protection_status": "refugee",
+            "nationalities": [{"country": "VE"}],
+            "other_nationalities": True,
+        },
+        {"category": "other", "protection_status": "refugee", "part_of": "G9"},
+    ],
+)
+def test_origin_is_every_country_when_nothing_is_said(somebody: dict[str, Any]) -> None:
+    """Who may come from anywhere is sent to no Member Country."""
+    assert about(groups=[somebody]).marked_origins == frozenset(Country)
+
+
+def test_origin_is_nobodys_when_a_report_marks_no_one_in_particular() -> None:
+    """A profile of a whole report says of nobody where he comes from."""
+    found = about(vulnerability={"profiles": ["international_protection_need"]})
+
+    assert (found.has_marked, found.marked_origins) == (True, NOBODY)
+
+
+def test_origin_is_that_of_the_group_that_it_is_part_of() -> None:
+    """Twelve of those from Honduras seek asylum."""
+    whole = {"ref": "G1", "category": "other", "nationalities": [{"country": "HN"}]}
+    part = {"ref": "G2", "category": "other", "part_of": "G1", "protection_status": "refugee"}
+    nested = {"category": "other", "part_of": "G2", "profiles": ["international_protection_need"]}
+
+    assert about(groups=[whole, part]).marked_origins == {Country.HONDURAS}
+    assert about(
+        groups=[whole, {**part, "protection_status": "unknown"}, nested]
+    ).marked_origins == {Country.HONDURAS}
+
+
+def test_origin_is_found_although_groups_go_in_a_circle() -> None:
+    """A message that points at itself ends, and is denied to all."""
+    first = {"ref": "G1", "category": "other", "part_of": "G2", "protection_status": "refugee"}
+    second = {"ref": "G2", "category": "other", "part_of": "G1"}
+
+    assert about(groups=[first, second]).marked_origins == frozenset(Country)
+    assert DEEPEST > 1
+
+
+def test_origins_are_the_stricter_ones_for_a_channel() -> None:
+    """Where no compartment is said, everybody counts."""
+    body: Any = {"groups": [{"category": "other", "nationalities": [{"country": "HN"}]}]}
+
+    assert protected_origins(body, None) == {Country.HONDURAS}
+    assert protected_origins(body, Compartment.JUDICIAL) == NOBODY
+
+
+# --- children (SG-04) -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        {"parts": [{"attribute": "unaccompanied_child"}]},
+        {"parts": [{"attribute": "teenager"}]},
+        {"ages": {"minimum": 13, "maximum": 17}},
+        {"ages": {"minimum": 16, "maximum": 40}},
+        {"ages": {"value": 17}},
+        {"ages": {"months": 8}},
+        {"profiles": ["child_in_family"]},
+        {"nationalities": [{"country": "HN", "age_group": "child"}]},
+        {"nationalities": [{"country": "HN", "age_group": "unknown_may_be_child"}]},
+    ],
+)
+def test_children_are_found_in_a_group(group: dict[str, Any]) -> None:
+    """By attribute, age, profile or age group, at any depth."""
+    assert of_group(**group).has_children
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        {},
+        {"parts": [{"attribute": "adult"}]},
+        {"ages": {"minimum": 18}},
+        {"profiles": ["pregnant"]},
+    ],
+)
+def test_children_are_not_found_among_adults(group: dict[str, Any]) -> None:
+    """Eighteen is of age: CRC, Art. 1."""
+    assert not of_group(**group).has_children
+
+
+def test_children_are_found_in_fares_and_measures() -> None:
+    """What a child pays, and where a child is held."""
+    assert about(finances={"fares": [{"person_attribute": "child"}]}).has_children
+    assert about(measures=[{"code": "shelter", "includes_children": "yes"}]).has_children
+    assert not about(measures=[{"code": "shelter", "includes_children": "no"}]).has_children
+
+
+@pytest.mark.parametrize("where", ["persons", "subjects"])
+@pytest.mark.parametrize(
+    ("age", "may_be"),
+    [
+        ({"age_group": "adult"}, False),
+        ({"age_group": "child"}, True),
+        ({"age_group": "unknown"}, True),
+        ({"age_group": "not_asked"}, True),
+        ({}, True),
+        ({"age": {"value": 18}}, False),
+        ({"age": {"minimum": 18, "maximum": 30}}, False),
+        ({"age": {"maximum": 30}}, True),
+        ({"age": {"qualifier": "about"}}, True),
+    ],
+)
+def test_one_person_may_be_a_child_unless_grown_up(
+    where: str, age: dict[str, Any], *, may_be: bool
+) -> None:
+    """Of unknown age is a child until it is known."""
+    assert about(**{where: [{"category": "victim", **age}]}).has_children is may_be
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        NAMED,
+        {"aliases": ["X"]},
+        {"birth_date": "1990"},
+        {"identifiers": [{"kind": "passport", "value": "1"}]},
+    ],
+)
+@pytest.mark.parametrize(
+    ("age", "exposed"),
+    [
+        ({}, False),
+        ({"age_group": "child"}, True),
+        ({"age_group": "unknown_may_be_child"}, True),
+        ({"age_group": "unknown"}, True),
+        ({"age_group": None}, True),
+        ({"age": {"value": 17}}, True),
+        ({"profiles": ["unaccompanied_or_separated_child"]}, True),
+    ],
+)
+def test_child_is_exposed_by_whatever_finds_one(
+    identity: dict[str, Any], age: dict[str, Any], *, exposed: bool
+) -> None:
+    """Only who is said to be an adult, and by nothing a child, has a name."""
+    assert of_person(**identity, **age).exposes_child is exposed
+
+
+@pytest.mark.parametrize(
+    ("born", "exposed"),
+    [
+        ("2012", True),
+        ("2012-03", True),
+        ("2008-12-31", True),
+        ("2007-12-31", False),
+        ("1980", False),
+        ("--03-26", False),
+    ],
+)
+def test_child_is_exposed_by_a_birth_date_that_says_so(born: str, *, exposed: bool) -> None:
+    """Whatever the age group says; the year in which one comes of age counts as a child's."""
+    assert of_person(birth_date=born).exposes_child is exposed
+
+
+def test_child_without_a_name_is_not_exposed() -> None:
+    """Age, sex and a pseudonym find nobody."""
+    assert not of_person(age_group="child", sex="female").exposes_child
+
+
+@pytest.mark.parametrize(
+    ("age", "exposed"), [("child", True), ("unknown_may_be_child", True), ("adult", False)]
+)
+def test_child_is_exposed_by_an_account(age: str, *, exposed: bool) -> None:
+    """A masked number is still a number."""
+    holder = {"ref": "P1", "category": "contact", "age_group": age}
+    accounts = [{"kind": "bank_account", "number_masked": "12****34", "holder": "P1"}]
+    other = {"ref": "P2", "category": "contact", "age_group": "child"}
+
+    assert about(persons=[holder, other], finances={"accounts": accounts}).exposes_child is exposed
+    assert not about(persons=[holder], finances={"accounts": [{"holder": "P1"}]}).exposes_child
+
+
+def test_natural_person_is_not_named_among_organisations() -> None:
+    """No age can be said there, so it may be a child's name."""
+    person = {"entity": "natural_person", "category": "suspect"}
+
+    assert about(organisations=[{**person, "name": "X"}]).exposes_child
+    assert not about(organisations=[person]).exposes_child
+    assert not about(organisations=[{"entity": "company", "name": "X"}]).exposes_child
+
+
+# --- migrants (SG-03) -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("category", "roles", "criminalises"),
+    [
+        ("suspect", ["passenger"], True),
+        ("convicted", ["passenger", "unknown"], True),
+        ("suspect", ["passenger", "family_payer"], True),
+        ("suspect", ["passenger", "driver"], False),
+        ("suspect", ["driver"], False),
+        ("suspect", [], False),
+        ("suspect", ["unknown"], False),
+        ("victim", ["passenger"], False),
+        ("witness", ["passenger"], False),
+    ],
+)
+def test_accused_of_nothing_but_being_moved_is_found(
+    category: str, roles: list[str], *, criminalises: bool
+) -> None:
+    """A passenger is no suspect, whatever else is unknown; of a group as of a person."""
+    assert of_person(category=category, roles=roles).criminalises is criminalises
+    assert of_group(category=category, roles=roles).criminalises is criminalises
+
+
+@pytest.mark.parametrize(
+    ("category", "roles", "needs"),
+    [
+        ("smuggled_migrant", ["guide"], True),
+        ("smuggled_migrant", ["passenger", "driver"], True),
+        ("victim", ["boat_crew"], True),
+        ("victim", ["migrant_acting_as_guide"], True),
+        ("suspect", ["migrant_acting_as_guide"], True),
+        ("suspect", ["driver"], False),
+        ("smuggled_migrant", ["passenger"], False),
+        ("smuggled_migrant", [], False),
+        ("contact", ["driver"], False),
+    ],
+)
+def test_migrant_who_acted_needs_a_basis_and_a_second_officer(
+    category: str, roles: list[str], *, needs: bool
+) -> None:
+    """A person needs a stated basis besides; a group has no place for one."""
+    basis = {"separate_basis": {"codes": ["received_payment"]}}
+
+    assert of_person(category=category, roles=roles).needs_second_officer is needs
+    assert of_person(category=category, roles=roles).criminalises is needs
+    assert not of_person(category=category, roles=roles, **basis).criminalises
+    assert of_person(category=category, roles=roles, **basis).needs_second_officer is needs
+    assert of_group(category=category, roles=roles).needs_second_officer is needs
+    assert not of_group(category=category, roles=roles).criminalises
+
+
+# --- as facts -------------------------------------------------------------------------------
+
+
+def test_permission_counts_only_as_an_outcome() -> None:
+    """A permission beside a refusal permits nothing."""
+    message = next(iter(accepted(Kind.REPLY))).message
+    permission = {"for": ["01950260-5c00-7a00-8a00-000000000260"], "until": "2027-01-31"}
+
+    def grant(outcome: str) -> Any:
+        body = {"outcome": outcome, "permission": permission}
+        return facts_of({**message, "body": body}).grant
+
+    assert grant("permission_refused") is None
+    granted = grant("permission_granted")
+    assert granted.of == {"01950260-5c00-7a00-8a00-000000000260"}
+    assert granted.until.isoformat() == "2027-01-31T23:59:59+00:00"
+
+
+@pytest.mark.parametrize(
+    ("service", "addressed"),
+    [
+        (
+            {"agency": "casa", "country": "MX"},
+            AgencyRef(country=Country.MEXICO, agency="casa"),
+        ),
+        ({"agency": "casa", "country": "VE"}, None),
+        (None, None),
+    ],
+)
+def test_referral_is_addressed_to_its_service(
+    service: dict[str, str] | None, addressed: AgencyRef | None
+) -> None:
+    """A service outside the Member Countries is nobody's reader here."""
+    message = next(iter(accepted(Kind.PROTECTION_REFERRAL))).message
+    body = {**message["body"], "receiving_service": service}
+
+    assert facts_of({**message, "body": body}).addressed_to == addressed
+
+
+def test_marked_count_in_protection_whatever_is_said_of_others() -> None:
+    """One who may come from anywhere is kept from all, though others come from one country."""
+    message = next(iter(accepted(Kind.GENERAL_REPORT))).message
+    groups = [
+        {"category": "other", "protection_status": "refugee"},
+        {"category": "other", "nationalities": [{"country": "HN"}]},
+    ]
+
+    assert facts_of({**message, "body": {"groups": groups}}).all_origins == frozenset(Country)
+
+
+@pytest.mark.parametrize("case", [pytest.param(each, id=each.case) for each in cases()])
+def test_published_case_breaks_no_rule_of_persons(case: Any) -> None:
+    """None of the 44 exposes a child, accuses who was moved, or marks anybody."""
+    facts = facts_of(case.message)
+
+    assert (facts.exposes_child, facts.criminalises, facts.has_marked) == (False, False, False)
+    assert not facts.has_narrative or case.message["to"]["compartment"] != Compartment.PROTECTION
