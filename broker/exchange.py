@@ -16,6 +16,7 @@ from broker.admission.circumstances import Circumstances
 from broker.admission.decided import policy_in_force
 from broker.admission.facts import named_messages
 from broker.admission.message_signature import verify_message_signature
+from broker.admission.recall import keys_to_seal_to
 from broker.admission.rules.lineage import unknown_roots
 from broker.admission.validate import validate
 from broker.directory import Directory
@@ -27,8 +28,9 @@ from broker.errors import (
     RefusedError,
     UnavailableError,
 )
-from broker.evidence.receipts import read_rules
+from broker.evidence.receipts import read_recipients
 from broker.model import (
+    NO_KEY,
     Acceptance,
     AgencyRef,
     ClaimedPosting,
@@ -71,6 +73,8 @@ class Accepted:
     replayed: bool
     rules: Mapping[DeskRef, str]
     """Each recipient, and the rule that allows it, as the receipt says."""
+    not_sealed: frozenset[DeskRef]
+    """Those of them that got no copy, for want of a current key (SG-07)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +127,8 @@ class Exchange:
         signed = self._authenticate(posting, sender, now)
         try:
             routed = await self._admit(signed, now)
-            sealed = self._seal(signed, routed, now)
+            keys = self._recipient_keys(routed, now)
+            sealed = self._seal(signed, routed, keys)
         except (RefusedError, KeyUnavailableError):
             # Whoever asks again gets the first answer, also when the road was closed or the
             # message ran out in between: else he would never learn that it was accepted.
@@ -133,7 +138,7 @@ class Exchange:
             return first
         # A crash before this line loses nothing: the sender has no receipt and asks again.
         acceptance = replace(
-            self._acceptance(signed, routed, sealed, now), directory_version=version
+            self._acceptance(signed, routed, keys, sealed, now), directory_version=version
         )
         recorded = await self.ledger.record(acceptance, sign=self.sign_receipt)
         if isinstance(recorded, DirectoryMoved):
@@ -142,8 +147,13 @@ class Exchange:
         # has no answer, asks again and gets the same receipt.
         return _accepted(recorded, routed.message.id)
 
-    async def preview(self, posting: Posting | SealedPosting, sender: AgencyRef) -> RoutedMessage:
+    async def preview(
+        self, posting: Posting | SealedPosting, sender: AgencyRef
+    ) -> tuple[RoutedMessage, frozenset[DeskRef]]:
         """Say who would receive a message, and keep nothing (SG-12).
+
+        Returns:
+            Where it would go, and which of these desks would get no copy (SG-07).
 
         Raises:
             RefusedError: As :meth:`accept` would.
@@ -156,8 +166,8 @@ class Exchange:
         keys = self._recipient_keys(routed, now)
         if isinstance(signed, ClaimedPosting):
             # What its origin has sealed is whole already, and must be right.
-            check_sealed(signed, keys)
-        return routed
+            check_sealed(signed, list(keys.values()))
+        return routed, frozenset(each.desk for each in routed.deliveries) - keys.keys()
 
     async def status(self, message_id: MessageId, sender: AgencyRef) -> MessageStatus | None:
         """Say how far a message has come; None for another agency's, as for an unknown id."""
@@ -201,18 +211,30 @@ class Exchange:
         roots = unknown_roots(known)
         return {**known, **await self.ledger.known(roots)} if roots else known
 
-    def _seal(self, signed: Authenticated, routed: RoutedMessage, now: datetime) -> SealedMessage:
-        keys, message = self._recipient_keys(routed, now), routed.message
+    def _seal(
+        self,
+        signed: Authenticated,
+        routed: RoutedMessage,
+        keys: Mapping[DeskRef, EncryptionKey],
+    ) -> SealedMessage:
         if isinstance(signed, ClaimedPosting):
-            return check_sealed(signed, keys)
+            return check_sealed(signed, list(keys.values()))
         content = SignedContent(body=signed.body, signature=signed.signature)
-        return seal(content, route_of(message), keys, self.draw)
+        return seal(content, route_of(routed.message), list(keys.values()), self.draw)
 
-    def _recipient_keys(self, routed: RoutedMessage, now: datetime) -> list[EncryptionKey]:
-        return [self._current.encryption_key(route.desk, now) for route in routed.deliveries]
+    def _recipient_keys(
+        self, routed: RoutedMessage, now: datetime
+    ) -> Mapping[DeskRef, EncryptionKey]:
+        desks = [route.desk for route in routed.deliveries]
+        return keys_to_seal_to(routed.message.kind, desks, self._current, now)
 
     def _acceptance(
-        self, signed: Authenticated, routed: RoutedMessage, sealed: SealedMessage, now: datetime
+        self,
+        signed: Authenticated,
+        routed: RoutedMessage,
+        keys: Mapping[DeskRef, EncryptionKey],
+        sealed: SealedMessage,
+        now: datetime,
     ) -> Acceptance:
         message = routed.message
         return Acceptance(
@@ -228,9 +250,7 @@ class Exchange:
             content_hash=ContentHash(sealed.content_hash),
             sealed=sealed.jwe,
             routes=routed.deliveries,
-            recipient_keys=dict(
-                zip((route.desk for route in routed.deliveries), sealed.recipients, strict=True)
-            ),
+            recipient_keys=_sealed_to(routed, keys),
             signing_key=signed.signed_with,
             second_signing_key=message.second_signed_with,
             compartment=routed.compartment,
@@ -269,6 +289,13 @@ class Exchange:
         return self.directory.current
 
 
+def _sealed_to(
+    routed: RoutedMessage, keys: Mapping[DeskRef, EncryptionKey]
+) -> Mapping[DeskRef, KeyId]:
+    desks = [route.desk for route in routed.deliveries]
+    return {desk: keys[desk].kid if desk in keys else NO_KEY for desk in desks}
+
+
 def _bytes_of(signed: Authenticated) -> bytes:
     return signed.jwe if isinstance(signed, ClaimedPosting) else signed.body
 
@@ -276,10 +303,13 @@ def _bytes_of(signed: Authenticated) -> bytes:
 def _accepted(recorded: Recorded | IdTaken, message_id: MessageId) -> Accepted:
     if isinstance(recorded, IdTaken):
         raise ConflictError(Code.ID_REUSED)
+    # Not of the road as it is now: a member may have joined or left since the first answer, a
+    # desk may have a key again.
+    rules, not_sealed = read_recipients(recorded.receipt.token)
     return Accepted(
         message_id=message_id,
         receipt=recorded.receipt,
         replayed=recorded.replayed,
-        # Not of the road as it is now: a member may have joined or left since the first answer.
-        rules=read_rules(recorded.receipt.token),
+        rules=rules,
+        not_sealed=not_sealed,
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import NewType, TypeAlias
+from typing import Final, NewType, TypeAlias
 
 from keys.charter import ChannelName
 from keys.identifiers import KeyId
@@ -312,6 +312,8 @@ class DeliveryState(StrEnum):
     """Its time ended before a desk acknowledged it."""
     RECALLED = "recalled"
     """The originator took it back."""
+    NOT_SEALED = "not-sealed"
+    """A recall or rectification whose desk had no current key: it got no copy (SG-07)."""
 
     @property
     def is_final(self) -> bool:
@@ -341,6 +343,10 @@ class EventKind(StrEnum):
     """The exchange destroyed the sealed content; its hash stays."""
 
 
+NO_KEY: Final = KeyId("")
+"""Stands for the key of a desk that got no copy of what takes a message back (SG-07)."""
+
+
 class RefusalReason(StrEnum):
     """Why a desk returns a message; the code list ``refusal-reasons`` has the labels."""
 
@@ -363,8 +369,8 @@ class Event:
     sender: AgencyRef
     content_hash: ContentHash
     recipients: Mapping[DeskRef, KeyId]
-    """The desks concerned, with the key that was sealed to: all of them for ``ACCEPTED``, the
-    answering one otherwise."""
+    """The desks concerned, with the key that was sealed to, or ``NO_KEY``: all of them for
+    ``ACCEPTED``, the answering one otherwise."""
     rules: Mapping[DeskRef, str] = field(default_factory=dict)
     """Of ``ACCEPTED``: the rule that allowed each (SG-12)."""
     facts_digest: str | None = None
@@ -405,6 +411,7 @@ class Acceptance:
     """JWE General JSON."""
     routes: tuple[Route, ...]
     recipient_keys: Mapping[DeskRef, KeyId]
+    """Each desk's key; ``NO_KEY`` where no copy was sealed for it."""
     signing_key: KeyId
     """The key that signed the message."""
     second_signing_key: KeyId | None = None

@@ -185,7 +185,7 @@ def check_sealed(claimed: ClaimedPosting, keys: Sequence[EncryptionKey]) -> Seal
         DocumentError: ``SEAL_INVALID``: an entry too many, too few, or for another key; or a
             content that no key could open.
     """
-    jwe = wire.parse(claimed.jwe)
+    jwe = wire.parse(claimed.jwe, fewest=0)
     entries = {entry.kid: entry for entry in jwe.recipients}
     if entries.keys() != {key.kid for key in keys} or any(
         entries[key.kid].algorithm is not key.algorithm for key in keys
@@ -265,7 +265,7 @@ def _content_hash(jwe: bytes) -> str:
 
 def _route_of(jwe: bytes) -> SealRoute:
     try:
-        return SealRoute.from_bytes(base64url.decode(wire.parse(jwe).aad))
+        return SealRoute.from_bytes(base64url.decode(wire.parse(jwe, fewest=0).aad))
     except (UnsealError, KeyFormatError):
         raise _seal_invalid("/aad") from None
 

@@ -5,10 +5,12 @@ from a desk that holds it: neither pair nor channel nor policy is asked. It tell
 to anybody: only who wrote the message may name it, and only who had it hears of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
-from broker.errors import Code, FieldProblem, PermissionDeniedError
+from broker.directory import Directory
+from broker.errors import Code, FieldProblem, KeyUnavailableError, PermissionDeniedError
 from broker.model import (
     DeskRef,
     Envelope,
@@ -20,6 +22,7 @@ from broker.model import (
     channel_queue,
     pair_queue,
 )
+from keys.key import EncryptionKey
 from schemas.vocabulary import Kind
 
 TAKING_BACK: Final = frozenset({Kind.RECALL, Kind.RECTIFICATION})
@@ -56,6 +59,29 @@ def take_back(
             for desk in sorted(subject.desks)
         ),
     )
+
+
+def keys_to_seal_to(
+    kind: Kind, desks: Iterable[DeskRef], directory: Directory, now: datetime
+) -> Mapping[DeskRef, EncryptionKey]:
+    """Find the key of each desk, in this order.
+
+    What takes a message back does not wait for a desk that has none, and is sealed without it:
+    the copies of all the others must end now. It may be sealed to nobody.
+
+    Raises:
+        KeyUnavailableError: Of any other kind, where one desk has no current key.
+    """
+    keys: dict[DeskRef, EncryptionKey] = {}
+    for desk in desks:
+        try:
+            keys[desk] = directory.encryption_key(desk, now)
+        except KeyUnavailableError:
+            if kind not in TAKING_BACK:
+                raise
+    if not keys and kind not in TAKING_BACK:
+        raise RuntimeError("a message is routed to nobody")
+    return keys
 
 
 def _own(

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
     from broker.recall_ports import Order
 
-COLUMNS: Final = ("id", "kind", "of", "recipient", "state", "disposition", "reason", "answered_at")
+COLUMNS: Final = (
+    *("id", "kind", "of", "recipient", "delivery"),
+    *("state", "disposition", "reason", "answered_at"),
+)
 InboxOption = Annotated[Path | None, typer.Option("--inbox", metavar="FILE")]
 
 
@@ -182,6 +185,7 @@ def _row(order: "Order") -> Record:
         "origin": str(order.origin),
         "of": order.subject,
         "recipient": str(order.desk),
+        "delivery": order.state.value,
         "state": "open" if status.answered_at is None else "answered",
         "disposition": None if status.disposition is None else status.disposition.value,
         "reason": None if status.because is None else status.because.value,

@@ -54,6 +54,7 @@ class Outcome:
                     "country": each.desk.country,
                     "compartment": each.desk.compartment,
                     "rule": each.rule,
+                    "sealed": each.sealed,
                 }
                 for each in self.recipients
             ],
@@ -173,6 +174,9 @@ async def _send_all(
 
 
 def _tell(outcome: Outcome, terminal: Terminal) -> None:
+    for each in outcome.recipients:
+        if not each.sealed:
+            terminal.warn("send.not_sealed", file=outcome.file, desk=str(each.desk))
     if terminal.json:
         terminal.line(outcome.to_json())
     elif outcome.failure is not None:

@@ -28,7 +28,12 @@ COLUMNS: Final = (
     "read_for",
 )
 FAILED: Final = frozenset(
-    {DeliveryState.REFUSED, DeliveryState.DEAD_LETTERED, DeliveryState.EXPIRED}
+    {
+        DeliveryState.REFUSED,
+        DeliveryState.DEAD_LETTERED,
+        DeliveryState.EXPIRED,
+        DeliveryState.NOT_SEALED,
+    }
 )
 """The message did not arrive, and somebody should know."""
 

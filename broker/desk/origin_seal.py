@@ -6,7 +6,7 @@ from datetime import datetime
 from broker.admission import strict_json
 from broker.admission.acknowledge import MESSAGE_ID
 from broker.admission.message_signature import verify_message_signature
-from broker.admission.recall import TAKING_BACK
+from broker.admission.recall import TAKING_BACK, keys_to_seal_to
 from broker.admission.recipients import destination_of
 from broker.admission.validate import validate
 from broker.directory import Directory
@@ -64,7 +64,7 @@ def seal_as_origin(  # noqa: PLR0913 - what is sealed, for whom, by whom, and wh
         SignatureError: The directory knows no such key.
         DocumentError: It is no message that its kind and version promise.
         PermissionDeniedError: It is another agency's, or a recipient is unknown or closed.
-        KeyUnavailableError: A recipient has no current key.
+        KeyUnavailableError: A recipient has no current key, and nothing is taken back.
     """
     found = directory.message_key(key.kid, now)
     if found is None:
@@ -78,7 +78,7 @@ def seal_as_origin(  # noqa: PLR0913 - what is sealed, for whom, by whom, and wh
     sealed = seal(
         SignedContent(body=posting.body, signature=posting.signature),
         route_of(message),
-        [directory.encryption_key(desk, now) for desk in held_by],
+        list(keys_to_seal_to(message.kind, held_by, directory, now).values()),
         draw,
     )
     return state_facts(sealed, message, key, now=now, second=second)

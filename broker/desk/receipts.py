@@ -71,10 +71,12 @@ class ReceiptCheck:
         """
         content = self.verify(token)
         rules = {each.desk: each.rule for each in recipients}
+        not_sealed = {each.desk for each in recipients if not each.sealed}
         if (
             content.event is not EventKind.ACCEPTED
             or (content.message_id, content.origin) != (message_id, origin)
             or content.recipients.keys() != rules.keys()
+            or content.not_sealed != not_sealed
             or (content.rules != rules and (content.rules or not replayed))
             or content_hash not in {None, content.content_hash}
         ):

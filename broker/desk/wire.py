@@ -78,6 +78,8 @@ class Recipient:
 
     desk: DeskRef
     rule: str
+    sealed: bool
+    """False where it gets no copy, for want of a current key (SG-07)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,9 @@ def read_posted(body: bytes) -> Posted:
             id=MessageId(_text(members["id"])),
             receipt=_optional(members.get("receipt")),
             recipients=tuple(
-                Recipient(desk=_desk(each), rule=_text(each["rule"]))
+                Recipient(
+                    desk=_desk(each), rule=_text(each["rule"]), sealed=_boolean(each["sealed"])
+                )
                 for each in members["recipients"]
             ),
         ),
@@ -314,6 +318,12 @@ def _desk(members: Mapping[str, Any]) -> DeskRef:
 def _pair(members: Mapping[str, Any]) -> Pair:
     desk = DeskRef(country=Country(members["to"]), compartment=Compartment(members["compartment"]))
     return Pair(origin=Country(members["from"]), desk=desk)
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise TypeError
 
 
 def _text(value: object) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 from broker.errors import Code, EvidenceError
 from broker.model import (
+    NO_KEY,
     AgencyRef,
     ContentHash,
     DeskRef,
@@ -45,7 +46,7 @@ class ReceiptContent:
     at: datetime
     position: LogPosition
     recipients: Mapping[DeskRef, KeyId]
-    """The desks concerned, each with the key that its copy was sealed to."""
+    """The desks concerned, each with the key that its copy was sealed to, or ``NO_KEY``."""
     rules: Mapping[DeskRef, str]
     """Of an acceptance, the rule that allowed each (SG-12)."""
     facts_digest: str | None
@@ -55,6 +56,11 @@ class ReceiptContent:
     """Of ``DISPOSED``: what the desk did (SG-07)."""
     signed_with: KeyId
     """The receipt key; whether it counted at that moment, the directory says."""
+
+    @property
+    def not_sealed(self) -> frozenset[DeskRef]:
+        """The desks that got no copy, for want of a current key (SG-07)."""
+        return frozenset(desk for desk, kid in self.recipients.items() if kid == NO_KEY)
 
 
 class ReceiptIssuer:
@@ -117,11 +123,14 @@ def verify_receipt(token: str, *, find_key: jws.FindKey) -> ReceiptContent:
         raise EvidenceError(Code.EVIDENCE_INVALID) from None
 
 
-def read_rules(token: str) -> Mapping[DeskRef, str]:
+def read_recipients(token: str) -> tuple[Mapping[DeskRef, str], frozenset[DeskRef]]:
     """Read whom a receipt of ours names, each with the rule that allowed it (SG-12).
 
     Nothing is verified: for whoever wrote it, and sends it along. In those of before rules were
     named, every recipient's pair was open.
+
+    Returns:
+        Each with its rule, and which of them got no copy (SG-07).
 
     Raises:
         EvidenceError: It is no receipt.
@@ -131,7 +140,8 @@ def read_rules(token: str) -> Mapping[DeskRef, str]:
         content = _content(members, parse_kid(jws.read_header(token).kid))
     except (KeysError, ValueError, KeyError):
         raise EvidenceError(Code.EVIDENCE_INVALID) from None
-    return {desk: content.rules.get(desk, BEFORE_RULES) for desk in content.recipients}
+    rules = {desk: content.rules.get(desk, BEFORE_RULES) for desk in content.recipients}
+    return rules, content.not_sealed
 
 
 def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
@@ -153,7 +163,10 @@ def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
         content_hash=ContentHash(_text(members["hash"])),
         at=datetime.fromisoformat(_text(members["at"])),
         position=LogPosition(position),
-        recipients={parse_desk(desk): parse_kid(kid) for desk, kid in recipients.items()},
+        recipients={
+            parse_desk(desk): NO_KEY if kid == NO_KEY else parse_kid(kid)
+            for desk, kid in recipients.items()
+        },
         rules={parse_desk(desk): _text(rule) for desk, rule in rules.items()},
         facts_digest=None if facts is None else _text(facts),
         reason=None if reason is None else RefusalReason(_text(reason)),

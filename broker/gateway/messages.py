@@ -18,8 +18,8 @@ async def post_message(request: web.Request) -> web.Response:
     with gateway.limits.posting(caller.client_id):
         posting = await read_posting(request)
         if dry_run:
-            routed = await gateway.exchange.preview(posting, sender)
-            return render.json_response(render.preview(routed))
+            routed, not_sealed = await gateway.exchange.preview(posting, sender)
+            return render.json_response(render.preview(routed, not_sealed))
         return await _accept(request, posting, sender)
 
 

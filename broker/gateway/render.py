@@ -1,6 +1,6 @@
 """How the exchange's answers look as JSON; ``broker/gateway/openapi.yaml`` says the same."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -42,16 +42,16 @@ def accepted(answer: Accepted) -> dict[str, Json]:
         "id": answer.message_id,
         "status": "accepted",
         "receipt": answer.receipt.token,
-        "recipients": _recipients(answer.rules),
+        "recipients": _recipients(answer.rules, answer.not_sealed),
     }
 
 
-def preview(routed: RoutedMessage) -> dict[str, Json]:
+def preview(routed: RoutedMessage, not_sealed: Container[DeskRef]) -> dict[str, Json]:
     """The answer to a dry run."""
     return {
         "id": routed.message.id,
         "status": "dry-run",
-        "recipients": _recipients({each.desk: each.rule for each in routed.deliveries}),
+        "recipients": _recipients({each.desk: each.rule for each in routed.deliveries}, not_sealed),
     }
 
 
@@ -139,9 +139,14 @@ def directory(known: Directory) -> dict[str, Json]:
     }
 
 
-def _recipients(rules: Mapping[DeskRef, str]) -> list[Json]:
+def _recipients(rules: Mapping[DeskRef, str], not_sealed: Container[DeskRef]) -> list[Json]:
     return [
-        {"country": desk.country.value, "compartment": desk.compartment.value, "rule": rule}
+        {
+            "country": desk.country.value,
+            "compartment": desk.compartment.value,
+            "rule": rule,
+            "sealed": desk not in not_sealed,
+        }
         for desk, rule in rules.items()
     ]
 

@@ -43,7 +43,8 @@ def seal(
     Args:
         content: A body of at most 256 KiB, with its detached signature.
         route: Authenticated with the content; it holds nothing secret.
-        recipients: 1 to 33 keys of different names, all of one suite.
+        recipients: 0 to 33 keys of different names, all of one suite. Sealed to none, it is
+            closed for good: a recall ends copies also where nobody can read it (SG-07).
         draw: Asked twice: 32 bytes for the content key, 12 for the nonce. The wraps draw
             theirs inside the library, which takes no entropy from outside.
 
@@ -82,8 +83,8 @@ def seal(
 
 
 def _common_suite(recipients: Sequence[EncryptionKey]) -> Suite:
-    if not 1 <= len(recipients) <= wire.MAX_RECIPIENTS:
-        raise RuntimeError("a message is sealed to 1 to 33 keys")
+    if len(recipients) > wire.MAX_RECIPIENTS:
+        raise RuntimeError("a message is sealed to at most 33 keys")
     if len({recipient.kid for recipient in recipients}) != len(recipients):
         raise RuntimeError("a key is named twice among the recipients")
     # A message is as strong as its weakest wrap, so one classical recipient opens it for

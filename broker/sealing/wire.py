@@ -123,7 +123,7 @@ def content_hash(jwe: bytes) -> str:
     Raises:
         UnsealError: It is not a JWE of our form.
     """
-    return parse(jwe).content_hash
+    return parse(jwe, fewest=0).content_hash
 
 
 def write(jwe: Jwe) -> bytes:
@@ -174,8 +174,12 @@ def only_entry(jwe: bytes, kid: KeyId) -> bytes:
     return orjson.dumps({**members, "recipients": own}, option=orjson.OPT_SORT_KEYS)
 
 
-def parse(data: bytes) -> Jwe:
+def parse(data: bytes, *, fewest: int = 1) -> Jwe:
     """Read a JWE of exactly our form: no ``zip``, ``unprotected`` or member unknown to us.
+
+    Args:
+        data: As it came.
+        fewest: Recipients that it must have; a recall may be sealed to nobody (SG-07).
 
     Raises:
         UnsealError: Anything else, and too large, before much of it is decoded.
@@ -186,7 +190,7 @@ def parse(data: bytes) -> Jwe:
         members = strict_json.parse_object(data)
         _require(members, MEMBERS)
         recipients = members["recipients"]
-        if not isinstance(recipients, list) or not 1 <= len(recipients) <= MAX_RECIPIENTS:
+        if not isinstance(recipients, list) or not fewest <= len(recipients) <= MAX_RECIPIENTS:
             raise UnsealError
         entries = tuple(read_recipient(value) for value in recipients)
         jwe = Jwe(

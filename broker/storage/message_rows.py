@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from broker.model import (
+    NO_KEY,
     Acceptance,
     DeliveryState,
     DeskRef,
@@ -98,6 +99,9 @@ class Rows:
         drawn = [transaction.head.next_delivery() for _ in acceptance.routes]
         self.clocks.extend(clock_rows(acceptance, number, drawn))
         for delivery, route in zip(drawn, acceptance.routes, strict=True):
+            kid = acceptance.recipient_keys[route.desk]
+            # Final at once: what was not sealed for a desk is never published, nor counted.
+            state = DeliveryState.NOT_SEALED if kid == NO_KEY else DeliveryState.ACCEPTED
             self.deliveries.append(
                 (
                     delivery,
@@ -105,8 +109,8 @@ class Rows:
                     route.queue,
                     route.desk.country.value,
                     route.desk.compartment.value,
-                    acceptance.recipient_keys[route.desk],
-                    DeliveryState.ACCEPTED.value,
+                    kid,
+                    state.value,
                     acceptance.accepted_at,
                     acceptance.expires,
                     0,

@@ -115,6 +115,7 @@ deliveries = Table(
     Column("queue", String(32), nullable=False),
     Column("desk_country", String(2), nullable=False),
     Column("compartment", String(16), nullable=False),
+    # Empty where no copy was sealed for the desk (SG-07).
     Column("key_id", String(40), nullable=False),
     Column("state", String(16), nullable=False),
     Column("changed_at", Instant, nullable=False),

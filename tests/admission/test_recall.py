@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from broker.admission.authorise import Circumstances, authorise
 from broker.admission.policy import EMPTY_POLICY
+from broker.admission.recall import TAKING_BACK, keys_to_seal_to
 from broker.directory import Directory, DirectoryRecord
-from broker.errors import Code, PermissionDeniedError
+from broker.errors import Code, KeyUnavailableError, PermissionDeniedError
 from broker.model import (
     Address,
     AgencyRef,
@@ -209,3 +212,42 @@ def test_recall_is_denied(message: Message, known: list[KnownMessage], pointer: 
 def test_rectification_may_be_replaced_by_another_message() -> None:
     """The corrected message stands by itself."""
     assert admit(recall(kind=Kind.RECTIFICATION, replaced_by=OTHER), SENT)
+
+
+def keys_of(**current: str) -> Directory:
+    """Make a directory in which only these countries' desks have a current key."""
+
+    def encryption_key(desk: DeskRef, at: datetime) -> str:
+        assert at == NOW
+        if desk.country.value not in current:
+            raise KeyUnavailableError(Code.RECIPIENT_KEY_UNAVAILABLE)
+        return current[desk.country.value]
+
+    return cast("Directory", SimpleNamespace(encryption_key=encryption_key))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("current", "sealed"),
+    [
+        ({"GT": "g", "HN": "h"}, {GT: "g", HN: "h"}),
+        ({"HN": "h"}, {HN: "h"}),
+        ({}, {}),
+    ],
+    ids=["both", "one", "none"],
+)
+def test_recall_is_sealed_to_the_desks_that_have_a_key(
+    kind: Kind, current: dict[str, str], sealed: dict[DeskRef, str]
+) -> None:
+    """It waits for nobody: what the others hold must end now."""
+    assert keys_to_seal_to(kind, (GT, HN), keys_of(**current), NOW) == sealed
+
+
+@pytest.mark.parametrize("kind", sorted(set(Kind) - TAKING_BACK))
+def test_message_waits_when_one_desk_has_no_key(kind: Kind) -> None:
+    """Only what takes back may leave a desk out; no other message is sealed to fewer, or nobody."""
+    assert list(keys_to_seal_to(kind, (HN, GT), keys_of(GT="g", HN="h"), NOW)) == [HN, GT]
+    with pytest.raises(KeyUnavailableError):
+        keys_to_seal_to(kind, (GT, HN), keys_of(HN="h"), NOW)
+    with pytest.raises(RuntimeError):
+        keys_to_seal_to(kind, (), keys_of(), NOW)

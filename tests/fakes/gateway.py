@@ -242,7 +242,9 @@ class FakeGateway:
         )
         document = strict_json.parse(posting.body)
         message_id = str(document["id"])
-        recipients = [{"country": "GT", "compartment": "intelligence", "rule": "open-pair"}]
+        recipients = [
+            {"country": "GT", "compartment": "intelligence", "rule": "open-pair", "sealed": True}
+        ]
         if request.query.get("dry_run") == "true":
             return web.json_response(
                 {"id": message_id, "status": "dry-run", "recipients": recipients}

@@ -16,13 +16,24 @@ from broker.model import (
     EventKind,
     MessageId,
     MessageStatus,
+    Posting,
     QueueName,
+    SealedPosting,
 )
 from broker.recall_ports import Order
 from keys.act import ActKind
+from schemas.loader import SchemaSet
 from schemas.vocabulary import Country, Disposition, KeptReason
 from tests.flow.channel_world import act, to, with_channels
-from tests.flow.conftest import FISCALIA, GT_DESK, HN_DESK, MIGRACION, Running, message
+from tests.flow.conftest import (
+    FISCALIA,
+    GT_DESK,
+    HN_DESK,
+    MIGRACION,
+    Running,
+    as_bytes,
+    message,
+)
 
 QUEUE = QueueName("MX.GT.intelligence")
 BOTH = {"countries": ["GT", "HN"], "compartment": "intelligence"}
@@ -131,22 +142,91 @@ async def test_recall_reaches_the_desk_when_its_pair_was_closed(any_exchange: Ru
     assert [line["id"] for line in lines] == [subject, taken_back]
 
 
-async def test_recall_waits_when_the_key_of_a_desk_was_compromised(exchange: Running) -> None:
-    """Sealed to a key that a thief may have it would warn him: the sender asks again later."""
-    subject = await exchange.post(message())
-    await exchange.receive(GT_DESK)
-    holding = exchange.world.holdings[GT_DESK]
-    assert holding.decryption is not None
-    kit = exchange.world.kits[Country.GUATEMALA]
-    await exchange.decide(
-        kit.alone(ActKind.COMPROMISE, at=datetime.now(UTC), keys=[holding.decryption.kid])
-    )
+async def without_key(exchange: Running, *desks: DeskRef) -> None:
+    """Have the encryption keys of desks declared compromised."""
+    for desk in desks:
+        holding = exchange.world.holdings[desk]
+        assert holding.decryption is not None
+        kit = exchange.world.kits[desk.country]
+        await exchange.decide(
+            kit.alone(ActKind.COMPROMISE, at=datetime.now(UTC), keys=[holding.decryption.kid])
+        )
 
+
+@pytest.mark.parametrize("seals_itself", [False, True], ids=["gateway", "origin"])
+async def test_recall_waits_for_no_desk_whose_key_was_compromised(
+    any_exchange: Running, *, seals_itself: bool
+) -> None:
+    """It ends the copies of all and reaches the others; who got no copy sees it and must answer."""
+    exchange, client = any_exchange, await any_exchange.client(FISCALIA)
+    subject = await exchange.post(message(to=BOTH))
+    waits = await exchange.post(message(to=BOTH))
+    await (await exchange.client(GT_DESK)).poll(QUEUE, wait=timedelta(seconds=5))
+    handed = await exchange.receive(HN_DESK)
+    await without_key(exchange, GT_DESK)
+    with pytest.raises(ProblemError, match="recipient-key-unavailable"):
+        await exchange.post(message(to=BOTH))
+
+    posting: Posting | SealedPosting = client.sign(as_bytes(recall(subject, to=BOTH)))
+    if seals_itself:
+        posting = await client.seal(posting, SchemaSet.load())
+    previewed = await client.dry_run(posting)
+    accepted = await client.send(posting)
+    again = await client.send(posting)
+
+    assert {line["id"] for line in handed} == {subject, waits}
+    assert {each.desk: each.sealed for each in accepted.recipients} == {
+        GT_DESK: False,
+        HN_DESK: True,
+    }
+    assert again.replayed
+    assert accepted.recipients == again.recipients == previewed
+    proven = verify_receipt(accepted.receipt, find_key=exchange.receipt_keys.get)
+    assert proven.recipients.keys() == {GT_DESK, HN_DESK}
+    assert proven.not_sealed == {GT_DESK}
+    assert await states(exchange, subject) == [
+        DeliveryState.RECALLED,
+        DeliveryState.ACKNOWLEDGED,
+    ]
+    assert (await exchange.receive(HN_DESK))[-1]["id"] == accepted.id
+    assert await states(exchange, accepted.id) == [
+        DeliveryState.NOT_SEALED,
+        DeliveryState.ACKNOWLEDGED,
+    ]
+    [order] = await open_orders(exchange, GT_DESK)
+    assert (order.id, order.subject, order.origin) == (accepted.id, subject, FISCALIA)
+    await say(exchange, GT_DESK, Disposition.DESTROYED)
+    [left] = await open_orders(exchange, FISCALIA)
+    assert left.desk == HN_DESK
+
+
+async def test_recall_ends_every_copy_when_no_desk_has_a_key(exchange: Running) -> None:
+    """What it does to the copies is what counts, though nobody can read it."""
+    subject = await exchange.post(message(to=BOTH))
+    await exchange.receive(HN_DESK)
+    await without_key(exchange, GT_DESK, HN_DESK)
     client = await exchange.client(FISCALIA)
-    with pytest.raises(ProblemError) as refused:
-        await client.dry_run(client.sign(recall(subject)))
 
-    assert refused.value.code == "recipient-key-unavailable"
+    posting = await client.seal(as_bytes(recall(subject, to=BOTH)), SchemaSet.load())
+    by_origin = await client.send(posting)
+    by_gateway = await client.send(as_bytes(recall(subject, to=BOTH)))
+
+    assert await states(exchange, subject) == [
+        DeliveryState.RECALLED,
+        DeliveryState.ACKNOWLEDGED,
+    ]
+    for each in (by_origin, by_gateway):
+        assert not any(one.sealed for one in each.recipients)
+        # Guatemala never had the message, and is not told of it.
+        assert await states(exchange, each.id) == [
+            DeliveryState.RECALLED,
+            DeliveryState.NOT_SEALED,
+        ]
+    assert not await open_orders(exchange, GT_DESK)
+    assert {each.id for each in await open_orders(exchange, HN_DESK)} == {
+        by_origin.id,
+        by_gateway.id,
+    }
 
 
 async def test_rectification_follows_the_message(exchange: Running) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -133,14 +134,27 @@ def test_seal_draws_a_key_and_a_nonce_and_nothing_else(
     assert one.jwe != two.jwe
 
 
+def test_seal_closes_for_good_when_there_is_no_recipient(
+    content: SignedContent, route: SealRoute, guatemala: DecryptionKey
+) -> None:
+    """A recall may be sealed to nobody: its hash is evidence, and no desk's reader takes it."""
+    sealed = seal(content, route, [], os.urandom)
+
+    assert sealed.recipients == ()
+    assert wire.content_hash(sealed.jwe) == sealed.content_hash
+    assert wire.parse(sealed.jwe, fewest=0).recipients == ()
+    with pytest.raises(UnsealError):
+        unseal(sealed.jwe, {guatemala.kid: guatemala})
+
+
 def test_seal_refuses_recipients_that_only_a_mistake_can_bring(
     content: SignedContent, route: SealRoute, guatemala: DecryptionKey
 ) -> None:
-    """None, too many, the same twice."""
+    """Too many, the same twice."""
     key = guatemala.public
     many = [replace(key, kid=parse_kid(f"GT-a{number}")) for number in range(34)]
 
-    for recipients in ([], [key, key], many):
+    for recipients in ([key, key], many):
         with pytest.raises(RuntimeError):
             seal(content, route, recipients, bytes)
 

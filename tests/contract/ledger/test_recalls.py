@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from broker.model import (
+    NO_KEY,
     Acceptance,
     AgencyRef,
     DeliveryNumber,
@@ -17,11 +18,13 @@ from broker.model import (
     EventKind,
     Facts,
     OrderStatus,
+    UseStatement,
 )
+from broker.ports import UseDenied
 from broker.recall_ports import NotFitting
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import Compartment, Country, Disposition, HandlingCode, KeptReason, Kind
-from tests.contract.ledger.world import GUATEMALA, NOW, QUEUES, Maker, World
+from tests.contract.ledger.world import DESK_TOKEN, GUATEMALA, NOW, QUEUES, Maker, World
 
 HONDURAS = DeskRef(country=Country.HONDURAS, compartment=Compartment.INTELLIGENCE)
 REVIEW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -333,6 +336,135 @@ async def test_orders_list_what_a_party_may_see(ledger: Ledger, make: Maker) -> 
         assert not await ledger.recalls.orders(party, only_open=False, after=order.number, limit=10)
     for party in (AgencyRef(country=Country.MEXICO, agency="inm"), HONDURAS):
         assert not await ledger.recalls.orders(party, only_open=False, limit=10)
+
+
+def without_key(recall: Acceptance, *desks: DeskRef) -> Acceptance:
+    """Leave desks out that have no current key."""
+    return replace(recall, recipient_keys={**recall.recipient_keys, **dict.fromkeys(desks, NO_KEY)})
+
+
+async def held_by_the_first(ledger: Ledger, make: Maker) -> Acceptance:
+    """Have a message that Guatemala has, and Honduras was not handed yet."""
+    subject = make.acceptance(desks=(GUATEMALA, HONDURAS))
+    await make.dispatched(ledger, subject)
+    [handed] = await ledger.deliveries.lease(
+        [1], queues=QUEUES, holder="desk", now=make.now, until=make.now + timedelta(minutes=1)
+    )
+    await ledger.deliveries.answer(make.answer(handed), now=make.now, sign=make.sign)
+    return subject
+
+
+@pytest.mark.parametrize("keyless", [(GUATEMALA,), (HONDURAS,), (GUATEMALA, HONDURAS)], ids=len)
+async def test_recall_ends_every_copy_when_a_desk_has_no_key(
+    ledger: Ledger, make: Maker, keyless: tuple[DeskRef, ...]
+) -> None:
+    """Who has the message must answer, with a copy of the recall or without; no other is asked."""
+    subject = await held_by_the_first(ledger, make)
+    recall = without_key(taking_back(make, subject), *keyless)
+
+    await ledger.messages.record(recall, sign=make.sign)
+
+    assert await states(ledger, subject) == [DeliveryState.ACKNOWLEDGED, DeliveryState.RECALLED]
+    first, second = (await ledger.messages.status(recall.sender, recall.message_id)).recipients
+    is_sealed = GUATEMALA not in keyless
+    assert first.state is (DeliveryState.ACCEPTED if is_sealed else DeliveryState.NOT_SEALED)
+    assert first.order.answered_at is None
+    assert (second.state, second.order.disposition) == (
+        DeliveryState.RECALLED,
+        Disposition.DESTROYED,
+    )
+    accepted = next(event for _, event in make.sign.events if event.message_id == recall.message_id)
+    assert accepted.recipients == recall.recipient_keys
+    assert await ledger.deliveries.unpublished_count() == int(is_sealed)
+
+
+@pytest.mark.parametrize("kind", [Kind.RECALL, Kind.RECTIFICATION])
+async def test_dispose_answers_an_order_of_which_its_desk_got_no_copy(
+    ledger: Ledger, make: Maker, kind: Kind
+) -> None:
+    """The desk sees which message it is about, and its word counts like any other."""
+    subject = await held_by_the_first(ledger, make)
+    recall = without_key(taking_back(make, subject, kind), GUATEMALA)
+    await ledger.messages.record(recall, sign=make.sign)
+    [order] = await ledger.recalls.orders(GUATEMALA, only_open=True, limit=10)
+
+    disposed = await ledger.recalls.dispose(said(recall, subject), now=make.now, sign=make.sign)
+
+    assert (order.id, order.subject, order.state) == (
+        recall.message_id,
+        subject.message_id,
+        DeliveryState.NOT_SEALED,
+    )
+    assert disposed.counts
+    assert make.sign.events[-1][1].recipients == {GUATEMALA: NO_KEY}
+    assert not await ledger.recalls.orders(GUATEMALA, only_open=True, limit=10)
+
+
+async def test_rectification_is_answered_for_a_desk_that_will_not_get_the_message(
+    ledger: Ledger, make: Maker
+) -> None:
+    """A copy that is still on its way keeps its order open, also without a copy of this."""
+    subject = await held_by_the_first(ledger, make)
+    rectification = without_key(taking_back(make, subject, Kind.RECTIFICATION), HONDURAS)
+
+    await ledger.messages.record(rectification, sign=make.sign)
+
+    assert await states(ledger, subject) == [DeliveryState.ACKNOWLEDGED, DeliveryState.DISPATCHED]
+    [order] = await ledger.recalls.orders(HONDURAS, only_open=True, limit=10)
+    assert order.state is DeliveryState.NOT_SEALED
+
+
+async def test_ledger_moves_and_counts_nothing_of_what_was_not_sealed(
+    ledger: Ledger, make: Maker
+) -> None:
+    """Nothing hands it over, sends it again, counts it for a key, ends it, or takes it for read."""
+    subject = await held_by_the_first(ledger, make)
+    recall = without_key(taking_back(make, subject), GUATEMALA)
+    await ledger.messages.record(recall, sign=make.sign)
+    [order] = await ledger.recalls.orders(GUATEMALA, only_open=True, limit=10)
+    [road] = {route.queue for route in recall.routes if route.desk == GUATEMALA}
+    later = recall.expires + timedelta(seconds=1)
+    use = UseStatement(
+        desk=GUATEMALA,
+        message_id=recall.message_id,
+        content_hash=recall.content_hash,
+        reader="duty analyst",
+        purpose="investigation",
+        stated_at=NOW,
+        token=DESK_TOKEN,
+    )
+
+    for dead_letters_only in (True, False):
+        await ledger.deliveries.requeue(
+            road, dead_letters_only=dead_letters_only, now=make.now, sign=make.sign
+        )
+    await ledger.deliveries.republish([order.number], now=make.now)
+    await ledger.deliveries.dead_letter([order.number], now=make.now, sign=make.sign)
+    await ledger.deliveries.mark_dispatched([order.number], at=make.now)
+    leased = await ledger.deliveries.lease(
+        [order.number], queues=QUEUES, holder="desk", now=make.now, until=later
+    )
+    answered = await ledger.deliveries.answer(make.answer(recall), now=make.now, sign=make.sign)
+    read = await ledger.deliveries.note_use(use, now=make.now)
+    await ledger.deliveries.expire(now=later, limit=100, sign=make.sign)
+
+    first, _ = (await ledger.messages.status(recall.sender, recall.message_id)).recipients
+    assert (first.state, first.order.answered_at) == (DeliveryState.NOT_SEALED, None)
+    assert list(leased) == []
+    assert answered.state is None
+    assert isinstance(read, UseDenied)
+    assert not await ledger.keys.in_flight()
+    assert not await ledger.keys.in_flight([NO_KEY])
+    assert not await ledger.keys.waiting_wraps(GUATEMALA, NO_KEY, limit=9)
+    [overdue] = [
+        each
+        for each in await ledger.retention.expired(now=later, limit=9)
+        if each.id == recall.message_id
+    ]
+    assert overdue.kept is None
+    assert await ledger.retention.destroy(overdue.number, now=later, sign=make.sign)
+    assert make.sign.events[-1][1].recipients == recall.recipient_keys
+    assert await ledger.recalls.orders(GUATEMALA, only_open=True, limit=10)
 
 
 async def test_recall_and_lease_agree_when_they_come_at_once(world: World, make: Maker) -> None:
