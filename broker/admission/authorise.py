@@ -25,7 +25,7 @@ def authorise(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
         return _take_back(message, circumstances)
     destination = destination_of(message, circumstances.directory, circumstances.now)
     _check_charter(destination.charter, circumstances)
-    check_thread(message, destination, circumstances.known)
+    check_thread(message, destination, circumstances)
     for rule in RULES:
         rule.check(message, destination, circumstances)
     return RoutedMessage(

@@ -557,6 +557,23 @@ def test_first_originator_is_asked_when_it_was_handed_on() -> None:
     assert denied(derived(2), around(second, replace(first, grants=(GRANT,)))) == DENIED
 
 
+@pytest.mark.parametrize("roots", [(), (message_id_of(3),)], ids=["an origin", "derived"])
+def test_lineage_is_unknown_when_a_message_takes_the_id_of_what_it_derives_from(
+    roots: tuple[MessageId, ...],
+) -> None:
+    """Honduras would hide what Guatemala restricted behind a message of its own of that id."""
+    grant = replace(GRANT, to_countries=frozenset({MX}))
+    first = known(1, PARTNER, desk(HN), handling=H2, grants=(grant,))
+    between = known(2, agency(HN, PROSECUTION), desk(MX), handling=H2, roots={first.id})
+    sent = derived(1, sender=agency(HN, POLICE), to=(MX,))
+    around_both = around(replace(first, roots=frozenset(roots) or first.roots), between)
+
+    assert denied(sent, around_both) == ALLOWED
+    assert denied(replace(sent, id=first.id), around_both) == UNKNOWN
+    again = derived(2, sender=agency(HN, POLICE), to=(MX,))
+    assert denied(replace(again, id=first.id), around_both) == UNKNOWN
+
+
 @pytest.mark.parametrize("handling", [H1, H2, H3])
 def test_judicial_use_is_denied_without_consent(handling: HandlingCode) -> None:
     """From H1 on, in the judicial compartment, even to who had the message."""

@@ -22,9 +22,13 @@ ASKED_FOR_JUDICIAL_USE: Final = STRICTNESS.index(HandlingCode.H1)
 def lineage_is_known(message: Envelope, _: Destination, now: Circumstances) -> None:
     """Every message that it derives from is one that its sender may know.
 
-    One answer for what never was and for what is not the sender's to know.
+    One answer for what never was and for what is not the sender's to know. And none derives from
+    itself: agencies choose their ids, and under that of its own origin it would look like one, so
+    that nobody would ask the originator any more.
     """
-    found = {index for index, _ in parents(message, now)}
+    found = {
+        index for index, one in parents(message, now) if message.id not in {one.id, *one.roots}
+    }
     for index in range(len(message.facts.lineage)):
         if index not in found:
             raise refusal(Code.REFERENCE_UNKNOWN, f"/lineage/{index}", rule=NAME)
