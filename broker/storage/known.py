@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, bindparam, select
 
 from broker.model import AgencyRef, DeskRef, Evaluation, Grant, KnownMessage, MessageId
+from broker.storage.granting import STILL_COUNTS
 from broker.storage.tables import deliveries, grants, messages
 from broker.storage.transaction import padded
 from keys.charter import ChannelName
@@ -30,7 +31,7 @@ DESKS = select(deliveries.c.message, deliveries.c.desk_country, deliveries.c.com
 GRANTS = (
     select(grants, messages.c.message_id)
     .join(messages, messages.c.number == grants.c.subject)
-    .where(grants.c.subject.in_(bindparam("numbers", expanding=True)))
+    .where(grants.c.subject.in_(bindparam("numbers", expanding=True)), STILL_COUNTS)
 )
 
 

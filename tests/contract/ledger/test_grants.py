@@ -3,9 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from broker.model import Acceptance, AgencyRef, DeskRef, Facts, Grant, MessageId
 from broker.storage.ledger import Ledger
-from schemas.vocabulary import Compartment, Country, HandlingCode
+from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
+from tests.contract.ledger.test_recalls import taking_back
 from tests.contract.ledger.world import NOW, Maker
 
 POLICIA = AgencyRef(country=Country.MEXICO, agency="policia")
@@ -78,6 +81,29 @@ async def test_record_keeps_no_grant_when_the_message_is_anothers(
     await ledger.messages.record(reply, sign=make.sign)
 
     assert await grants_of(ledger, subject.message_id) == ()
+
+
+@pytest.mark.parametrize("taken_back", ["the permission", "the message"])
+async def test_grant_counts_no_more_when_it_is_taken_back(
+    ledger: Ledger, make: Maker, taken_back: str
+) -> None:
+    """Whoever recalls what he permitted, or the message itself, permits nothing of it."""
+    subject, other = make.acceptance(), make.acceptance()
+    for each in (subject, other):
+        await ledger.messages.record(each, sign=make.sign)
+    both = frozenset({Country.PANAMA})
+    reply = granting(make, subject.message_id, to=both)
+    again = granting(make, other.message_id, to=both)
+    for each in (reply, again):
+        await ledger.messages.record(each, sign=make.sign)
+    gone = reply if taken_back == "the permission" else subject
+
+    await ledger.messages.record(taking_back(make, gone, Kind.RECTIFICATION), sign=make.sign)
+    assert len(await grants_of(ledger, subject.message_id)) == 1
+    await ledger.messages.record(taking_back(make, gone), sign=make.sign)
+
+    assert await grants_of(ledger, subject.message_id) == ()
+    assert len(await grants_of(ledger, other.message_id)) == 1
 
 
 async def test_record_keeps_a_grant_once_when_the_reply_is_repeated(
