@@ -1,12 +1,15 @@
 """Taking back: only by who wrote the message, and to whoever had it (SG-07)."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from broker.admission.authorise import Circumstances, authorise
 from broker.admission.policy import EMPTY_POLICY
+from broker.admission.recall import hides_recipients
 from broker.directory import Directory, DirectoryRecord
 from broker.errors import Code, PermissionDeniedError
 from broker.model import (
@@ -19,8 +22,10 @@ from broker.model import (
     MessageId,
     Route,
 )
+from keys.channel import Channel, Term
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
+from tests.admission.region import charter
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FGR = AgencyRef(country=Country.MEXICO, agency="fgr")
@@ -209,3 +214,39 @@ def test_recall_is_denied(message: Message, known: list[KnownMessage], pointer: 
 def test_rectification_may_be_replaced_by_another_message() -> None:
     """The corrected message stands by itself."""
     assert admit(recall(kind=Kind.RECTIFICATION, replaced_by=OTHER), SENT)
+
+
+@pytest.mark.parametrize(
+    ("shown", "hides", "hides_a_recall"),
+    [
+        ((True,), False, False),
+        ((False,), True, True),
+        ((True, True), False, False),
+        ((False, True), False, True),
+        ((True, False), True, True),
+        ((), True, True),
+    ],
+)
+def test_recall_shows_no_recipients_when_any_charter_hid_them(
+    shown: tuple[bool, ...], *, hides: bool, hides_a_recall: bool
+) -> None:
+    """Who had the message is told by the terms of its time, not by those of the recall."""
+    members = {Country.MEXICO: ("fgr",), Country.GUATEMALA: ("mp",)}
+    terms = tuple(
+        Term(
+            charter=replace(
+                charter(members, Compartment.INTELLIGENCE), version=number, shows_recipients=each
+            ),
+            since=NOW - timedelta(days=10 - number),
+        )
+        for number, each in enumerate(shown, start=1)
+    )
+    channel = Channel(name=HLSG, terms=terms)
+    directory = cast("Directory", SimpleNamespace(channel=lambda _: channel))
+
+    sent = replace(recall(to=TO_CHANNEL), kind=Kind.ROUTE_REPORT)
+    assert hides_recipients(sent, directory, NOW) is hides
+    assert hides_recipients(recall(to=TO_CHANNEL), directory, NOW) is hides_a_recall
+    assert not hides_recipients(recall(to=TO_BOTH), directory, NOW)
+    unknown = cast("Directory", SimpleNamespace(channel=lambda _: None))
+    assert hides_recipients(sent, unknown, NOW)
