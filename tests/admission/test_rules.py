@@ -86,12 +86,15 @@ def test_rules_that_need_nothing_else_are_asked_at_the_desk_too() -> None:
 
 def test_rules_say_where_else_they_are_asked() -> None:
     """Of a recall only what it says itself; without a ledger nothing about earlier messages."""
-    of_a_recall = {rule.check.__name__ for rule in RULES if rule.of_a_recall}
+    of_a_recall = {
+        rule.check.__name__ for rule in RULES if rule.of_a_recall and not rule.of_earlier
+    }
     of_earlier = {rule.name for rule in RULES if rule.of_earlier}
     again = {rule.check.__name__ for rule in RULES if rule.at_the_desk}
 
     assert of_a_recall == {"no_child_is_exposed", "codes_not_stories"}
     assert of_earlier == {"SG-05", "SG-11"}
+    assert all(rule.of_a_recall for rule in RULES if rule.of_earlier)
     assert again == {
         "there_are_rules",
         "kind_fits",
@@ -555,6 +558,34 @@ def test_first_originator_is_asked_when_it_was_handed_on() -> None:
     assert denied(derived(2), around(generous, first)) == DENIED
     assert denied(derived(2), around(generous, replace(first, grants=(GRANT,)))) == ALLOWED
     assert denied(derived(2), around(second, replace(first, grants=(GRANT,)))) == DENIED
+
+
+@pytest.mark.parametrize("kind", [Kind.RECALL, Kind.RECTIFICATION])
+def test_rectification_is_held_to_what_it_derives_from(kind: Kind) -> None:
+    """It goes where its message went, and carries nothing there that others restricted."""
+    own = known(4, ME, desk(SV))
+    sent = derived(1, kind=kind, concerns=own.id)
+    grant = replace(GRANT, to_countries=frozenset({SV}))
+
+    assert denied(sent, around(own, FROM_GT)) == DENIED
+    assert denied(sent, around(own)) == UNKNOWN
+    told = allowed(sent, around(own, replace(FROM_GT, grants=(grant,))))
+    assert told.roots == {FROM_GT.id}
+    alone = allowed(message(kind=kind, concerns=own.id, to=(SV,)), around(own))
+    assert alone.roots == {MESSAGE.id}
+
+
+def test_lineage_is_unknown_to_civil_society_but_for_what_could_name_it() -> None:
+    """It reads referrals to itself, and learns of nothing else that lies at its desk."""
+    ngo = agency(MX, CIVIL)
+
+    def from_gt(kind: Kind) -> KnownMessage:
+        sender = agency(GT, CHILDREN)
+        return known(1, sender, desk(MX, PROTECTION), compartment=PROTECTION, kind=kind)
+
+    sent = derived(1, sender=ngo, compartment=PROTECTION, to=(SV,), purpose="victim_protection")
+    assert denied(sent, around(from_gt(Kind.GENERAL_REPORT))) == UNKNOWN
+    assert denied(sent, around(from_gt(Kind.PROTECTION_REFERRAL))) == ALLOWED
 
 
 @pytest.mark.parametrize("roots", [(), (message_id_of(3),)], ids=["an origin", "derived"])
