@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, Row, bindparam, select
 
@@ -12,6 +13,8 @@ from broker.storage.transaction import padded
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
 
+AT_ONCE: Final = 1024
+"""Ids in one question: no database takes more than some thirty thousand values."""
 MESSAGES = select(
     messages.c.number,
     messages.c.message_id,
@@ -39,6 +42,16 @@ def known_messages(
     connection: Connection, *, ids: Collection[MessageId]
 ) -> Mapping[MessageId, Sequence[KnownMessage]]:
     """Look up what is known by these ids, of whatever agency."""
+    found: dict[MessageId, Sequence[KnownMessage]] = {}
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), AT_ONCE):
+        found.update(_known_by(connection, wanted[start : start + AT_ONCE]))
+    return found
+
+
+def _known_by(
+    connection: Connection, ids: Sequence[MessageId]
+) -> Mapping[MessageId, Sequence[KnownMessage]]:
     rows = connection.execute(MESSAGES, {"ids": padded(ids)}).all()
     if not rows:
         return {}

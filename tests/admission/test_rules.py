@@ -560,6 +560,22 @@ def test_first_originator_is_asked_when_it_was_handed_on() -> None:
     assert denied(derived(2), around(second, replace(first, grants=(GRANT,)))) == DENIED
 
 
+def test_lineage_is_denied_when_it_ends_in_more_messages_than_any_report_has() -> None:
+    """A tree of fifty times fifty times fifty is made to be looked up, and not to be read."""
+    roots = [
+        {message_id_of(number) for number in range(start, start + 500)} for start in (100, 600)
+    ]
+    wide = [known(1, ME, roots=roots[0]), known(2, ME, roots=roots[1])]
+    too_wide = [*wide, known(3, ME, roots={message_id_of(2000)})]
+
+    assert denied(derived(1, 2), around(*wide)) == ALLOWED
+    assert denied(derived(1, 2, 3), around(*too_wide)) == (
+        "originator-denied",
+        "SG-05",
+        "/lineage",
+    )
+
+
 @pytest.mark.parametrize("kind", [Kind.RECALL, Kind.RECTIFICATION])
 def test_rectification_is_held_to_what_it_derives_from(kind: Kind) -> None:
     """It goes where its message went, and carries nothing there that others restricted."""

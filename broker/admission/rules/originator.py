@@ -8,13 +8,15 @@ from typing import Final
 
 from broker.admission.circumstances import Circumstances
 from broker.admission.recipients import STRICTNESS, Destination, refusal
-from broker.admission.rules.lineage import ancestry, parents
+from broker.admission.rules.lineage import ancestry, parents, roots_of
 from broker.admission.rules.rule import pointer_to
-from broker.errors import Code
+from broker.errors import Code, FieldProblem, PermissionDeniedError
 from broker.model import DeskRef, Envelope, Grant, KnownMessage
 from schemas.vocabulary import Compartment, HandlingCode
 
 NAME: Final = "SG-05"
+MOST_ROOTS: Final = 1000
+"""How many messages a lineage may end in; no report has so many originators."""
 ASKED_FOR_RECIPIENTS: Final = STRICTNESS.index(HandlingCode.H2)
 ASKED_FOR_JUDICIAL_USE: Final = STRICTNESS.index(HandlingCode.H1)
 
@@ -32,6 +34,10 @@ def lineage_is_known(message: Envelope, _: Destination, now: Circumstances) -> N
     for index in range(len(message.facts.lineage)):
         if index not in found:
             raise refusal(Code.REFERENCE_UNKNOWN, f"/lineage/{index}", rule=NAME)
+    if len(roots_of(message, now)) > MOST_ROOTS:
+        # Else fifty times fifty times fifty origins are looked up for one message, for ever.
+        problem = FieldProblem(pointer="/lineage", code="maxItems")
+        raise PermissionDeniedError(Code.ORIGINATOR_DENIED, problems=[problem], rule=NAME)
 
 
 def only_own_is_granted(message: Envelope, _: Destination, now: Circumstances) -> None:

@@ -118,3 +118,18 @@ async def test_record_keeps_a_grant_once_when_the_reply_is_repeated(
         await ledger.messages.record(reply, sign=make.sign)
 
     assert len(await grants_of(ledger, subject.message_id)) == 1
+
+
+async def test_known_finds_all_when_many_are_named(ledger: Ledger, make: Maker) -> None:
+    """A wide lineage is more than fits into one question."""
+    first, last = (
+        make.acceptance(),
+        make.acceptance(message_id="018f0000-0000-7000-8000-ffffffffffff"),
+    )
+    for each in (first, last):
+        await ledger.messages.record(each, sign=make.sign)
+    others = {MessageId(f"018f0000-0000-7000-9000-{number:012x}") for number in range(40_000)}
+
+    known = await ledger.messages.known({first.message_id, last.message_id, *others})
+
+    assert known.keys() == {first.message_id, last.message_id}
