@@ -21,6 +21,10 @@ MEMBER_COUNTRIES: Final = frozenset(country.value for country in Country)
 EVERY_COUNTRY: Final = frozenset(Country)
 NATIONAL_PAPERS: Final = frozenset({"passport", "identity_card", "birth_certificate"})
 """A country issues these to its own nationals; a visa or a stamp it gives to others."""
+FALSE_PAPERS: Final = frozenset(
+    {"counterfeit", "altered", "fraudulently_obtained", "impostor", "stolen_blank", "false"}
+)
+"""Conditions of a document that says nothing true of who carries it."""
 MARKING: Final = frozenset({"protection_status", "profiles", "needs", "consent", "refusal_ground"})
 """The members by which somebody is marked."""
 TELLING: Final = frozenset(
@@ -135,13 +139,19 @@ def origins(item: dict[str, Json]) -> Iterator[str]:
 def _origins_with_parts(
     item: dict[str, Json], by_ref: Mapping[str, dict[str, Json]]
 ) -> Iterator[str]:
+    for each in _parts_of(item, by_ref):
+        yield from origins(each)
+
+
+def _parts_of(
+    item: dict[str, Json], by_ref: Mapping[str, dict[str, Json]]
+) -> Iterator[dict[str, Json]]:
     """Give what is said of somebody: there, in parts of it, or of the group that it is part of."""
     whole: dict[str, Json] | None = item
     for _ in range(DEEPEST):
         if whole is None:
             return
-        for each in objects(whole):
-            yield from origins(each)
+        yield from objects(whole)
         whole = by_ref.get(str(whole.get("part_of")))
 
 
@@ -162,7 +172,18 @@ def _people_in(item: dict[str, Json]) -> Iterator[dict[str, Json]]:
 def _is_unsaid(somebody: dict[str, Json], by_ref: Mapping[str, dict[str, Json]]) -> bool:
     # A list that says of itself that it is not whole leaves some of them unsaid.
     is_open = somebody.get("other_nationalities") is True
-    return is_open or next(_origins_with_parts(somebody, by_ref), None) is None
+    told = (each for each in _parts_of(somebody, by_ref) if _says_origin(each))
+    return is_open or next(told, None) is None
+
+
+def _says_origin(item: dict[str, Json]) -> bool:
+    """Say whether this tells where somebody comes from, and not only where else he belongs.
+
+    Who was naturalised came from another country; and a false passport is a smuggler's word.
+    """
+    if item.get("condition") in FALSE_PAPERS:
+        return False
+    return any(True for _ in origins({**item, "naturalised_in": None}))
 
 
 def _refuses_unsaid(item: dict[str, Json], people: Sequence[dict[str, Json]]) -> bool:

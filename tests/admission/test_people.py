@@ -82,7 +82,7 @@ def test_mark_is_not_found_where_there_is_none(body: dict[str, Any]) -> None:
         {"nationalities": [{"country": "HN", "count": {"value": 3}}]},
         {"nationalities": [{"region": "africa"}], "habitual_residence": "HN"},
         {"habitual_residence": "HN"},
-        {"naturalised_in": "HN"},
+        {"nationalities": ["HN"], "naturalised_in": "HN"},
         {"parts": [{"attribute": "adult", "nationality": "HN"}]},
         {"identifiers": [{"kind": "passport", "country": "HN"}]},
         {"documents": [{"kind": "identity_card", "issuing_country": "HN"}]},
@@ -128,6 +128,14 @@ def test_origin_is_none_of_ours_when_they_come_from_elsewhere(said: dict[str, An
             "other_nationalities": True,
         },
         {"category": "other", "protection_status": "refugee", "part_of": "G9"},
+        {"category": "other", "protection_status": "refugee", "naturalised_in": "US"},
+        {
+            "category": "other",
+            "protection_status": "refugee",
+            "documents": [
+                {"kind": "passport", "issuing_country": "VE", "condition": "counterfeit"}
+            ],
+        },
     ],
 )
 def test_origin_is_every_country_when_nothing_is_said(somebody: dict[str, Any]) -> None:
