@@ -151,6 +151,7 @@ def _change(inbox: Path, order: "Order", disposition: Disposition, terminal: Ter
     from broker.desk.taking_back import (  # noqa: PLC0415
         HeldError,
         NotHeldError,
+        NotProvenError,
         correct,
         destroy,
     )
@@ -165,6 +166,8 @@ def _change(inbox: Path, order: "Order", disposition: Disposition, terminal: Ter
         raise RefusalError(terminal.text("recalls.held", cause=str(error))) from None
     except NotHeldError as error:
         raise RefusalError(terminal.text("recalls.not_held", cause=str(error))) from None
+    except NotProvenError as error:
+        raise RefusalError(terminal.text("recalls.not_proven", cause=str(error))) from None
 
 
 def _one_of(

@@ -60,6 +60,11 @@ def test_last_one_decided_counts() -> None:
         (policy(3), policy(4), policy(4)),
         # An unreadable one has used its number up.
         ({"version": 7}, policy(7)),
+        # Of which none could follow.
+        (policy(1002),),
+        (policy(10**4299),),
+        # JSON has no word for what this is read as.
+        (policy(2, words={"title": float("inf")}),),
     ],
 )
 def test_everything_is_denied_when_the_last_one_is_unclear(decided: tuple[JsonObject, ...]) -> None:
@@ -72,6 +77,8 @@ def test_a_readable_one_after_an_unclear_one_counts() -> None:
     """Administrators mend it with the next number."""
     assert policy_of(({"version": "x"}, policy(2))).version == 2
     assert policy_of((policy(3), policy(2), policy(4))).version == 4
+    assert policy_of((policy(10**4299), policy(2))).version == 2
+    assert policy_of((policy(1001), policy(2001))).version == 2001
     assert highest_version([policy(3), policy(2)]) == 3
     assert highest_version([]) == 1
     assert highest_version([{"version": True}, {"version": "9"}]) == 1

@@ -82,7 +82,7 @@ def test_mark_is_not_found_where_there_is_none(body: dict[str, Any]) -> None:
         {"nationalities": [{"country": "HN", "count": {"value": 3}}]},
         {"nationalities": [{"region": "africa"}], "habitual_residence": "HN"},
         {"habitual_residence": "HN"},
-        {"naturalised_in": "HN"},
+        {"nationalities": ["HN"], "naturalised_in": "HN"},
         {"parts": [{"attribute": "adult", "nationality": "HN"}]},
         {"identifiers": [{"kind": "passport", "country": "HN"}]},
         {"documents": [{"kind": "identity_card", "issuing_country": "HN"}]},
@@ -130,6 +130,14 @@ def test_origin_is_none_of_ours_when_they_come_from_elsewhere(said: dict[str, An
             "other_nationalities": True,
         },
         {"category": "other", "protection_status": "refugee", "part_of": "G9"},
+        {"category": "other", "protection_status": "refugee", "naturalised_in": "US"},
+        {
+            "category": "other",
+            "protection_status": "refugee",
+            "documents": [
+                {"kind": "passport", "issuing_country": "VE", "condition": "counterfeit"}
+            ],
+        },
     ],
 )
 def test_origin_is_every_country_when_nothing_is_said(somebody: dict[str, Any]) -> None:
@@ -149,6 +157,35 @@ def test_origin_is_nobodys_when_a_report_marks_no_one_in_particular() -> None:
     found = about(vulnerability={"profiles": ["international_protection_need"]})
 
     assert (found.has_marked, found.marked_origins) == (True, NOBODY)
+
+
+MARKS_ON_ALL: dict[str, dict[str, Any]] = {
+    "a need of the whole referral": {"needs": ["shelter", "asylum_access"]},
+    "what was consented to": {"consent": {"given": "yes", "scope": ["asylum_procedure"]}},
+    "why it is declined": {"refusal_ground": "protection_firewall"},
+}
+
+
+@pytest.mark.parametrize("mark", MARKS_ON_ALL)
+def test_origin_is_every_country_when_the_mark_is_on_all_and_one_says_nothing(mark: str) -> None:
+    """A referral says once what its subjects need or agreed to; that marks each of them."""
+    silent = {"pseudonym": "PS-A123", "category": "other", "protection_status": "not_asked"}
+    told = silent | {"nationalities": ["HN"]}
+
+    found = about(subjects=[told, silent], **MARKS_ON_ALL[mark])
+
+    assert (found.has_marked, found.marked_origins) == (True, frozenset(Country))
+    assert about(subjects=[told], **MARKS_ON_ALL[mark]).marked_origins == {Country.HONDURAS}
+    group = {"category": "other", "count": {"value": 3}}
+    assert about(groups=[group], **MARKS_ON_ALL[mark]).marked_origins == frozenset(Country)
+
+
+def test_origin_is_every_country_when_an_answer_is_refused_for_protection() -> None:
+    """Who asks after his own national learns from this ground alone where he has fled to."""
+    found = about(outcome="refused", refusal_ground="protection_firewall")
+
+    assert (found.has_marked, found.marked_origins) == (True, frozenset(Country))
+    assert not about(outcome="refused", refusal_ground="legal_prohibition").has_marked
 
 
 def test_origin_is_that_of_the_group_that_it_is_part_of() -> None:

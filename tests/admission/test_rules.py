@@ -88,12 +88,15 @@ def test_rules_that_need_nothing_else_are_asked_at_the_desk_too() -> None:
 
 def test_rules_say_where_else_they_are_asked() -> None:
     """Of a recall only what it says itself; without a ledger nothing about earlier messages."""
-    of_a_recall = {rule.check.__name__ for rule in RULES if rule.of_a_recall}
+    of_a_recall = {
+        rule.check.__name__ for rule in RULES if rule.of_a_recall and not rule.of_earlier
+    }
     of_earlier = {rule.name for rule in RULES if rule.of_earlier}
     again = {rule.check.__name__ for rule in RULES if rule.at_the_desk}
 
     assert of_a_recall == {"no_child_is_exposed", "codes_not_stories"}
     assert of_earlier == {"SG-05", "SG-11"}
+    assert all(rule.of_a_recall for rule in RULES if rule.of_earlier)
     assert again == {
         "there_are_rules",
         "kind_fits",
@@ -557,6 +560,67 @@ def test_first_originator_is_asked_when_it_was_handed_on() -> None:
     assert denied(derived(2), around(generous, first)) == DENIED
     assert denied(derived(2), around(generous, replace(first, grants=(GRANT,)))) == ALLOWED
     assert denied(derived(2), around(second, replace(first, grants=(GRANT,)))) == DENIED
+
+
+def test_lineage_is_denied_when_it_ends_in_more_messages_than_any_report_has() -> None:
+    """A tree of fifty times fifty times fifty is made to be looked up, and not to be read."""
+    roots = [
+        {message_id_of(number) for number in range(start, start + 500)} for start in (100, 600)
+    ]
+    wide = [known(1, ME, roots=roots[0]), known(2, ME, roots=roots[1])]
+    too_wide = [*wide, known(3, ME, roots={message_id_of(2000)})]
+
+    assert denied(derived(1, 2), around(*wide)) == ALLOWED
+    assert denied(derived(1, 2, 3), around(*too_wide)) == (
+        "originator-denied",
+        "SG-05",
+        "/lineage",
+    )
+
+
+@pytest.mark.parametrize("kind", [Kind.RECALL, Kind.RECTIFICATION])
+def test_rectification_is_held_to_what_it_derives_from(kind: Kind) -> None:
+    """It goes where its message went, and carries nothing there that others restricted."""
+    own = known(4, ME, desk(SV))
+    sent = derived(1, kind=kind, concerns=own.id)
+    grant = replace(GRANT, to_countries=frozenset({SV}))
+
+    assert denied(sent, around(own, FROM_GT)) == DENIED
+    assert denied(sent, around(own)) == UNKNOWN
+    told = allowed(sent, around(own, replace(FROM_GT, grants=(grant,))))
+    assert told.roots == {FROM_GT.id}
+    alone = allowed(message(kind=kind, concerns=own.id, to=(SV,)), around(own))
+    assert alone.roots == {MESSAGE.id}
+
+
+def test_lineage_is_unknown_to_civil_society_but_for_what_could_name_it() -> None:
+    """It reads referrals to itself, and learns of nothing else that lies at its desk."""
+    ngo = agency(MX, CIVIL)
+
+    def from_gt(kind: Kind) -> KnownMessage:
+        sender = agency(GT, CHILDREN)
+        return known(1, sender, desk(MX, PROTECTION), compartment=PROTECTION, kind=kind)
+
+    sent = derived(1, sender=ngo, compartment=PROTECTION, to=(SV,), purpose="victim_protection")
+    assert denied(sent, around(from_gt(Kind.GENERAL_REPORT))) == UNKNOWN
+    assert denied(sent, around(from_gt(Kind.PROTECTION_REFERRAL))) == ALLOWED
+
+
+@pytest.mark.parametrize("roots", [(), (message_id_of(3),)], ids=["an origin", "derived"])
+def test_lineage_is_unknown_when_a_message_takes_the_id_of_what_it_derives_from(
+    roots: tuple[MessageId, ...],
+) -> None:
+    """Honduras would hide what Guatemala restricted behind a message of its own of that id."""
+    grant = replace(GRANT, to_countries=frozenset({MX}))
+    first = known(1, PARTNER, desk(HN), handling=H2, grants=(grant,))
+    between = known(2, agency(HN, PROSECUTION), desk(MX), handling=H2, roots={first.id})
+    sent = derived(1, sender=agency(HN, POLICE), to=(MX,))
+    around_both = around(replace(first, roots=frozenset(roots) or first.roots), between)
+
+    assert denied(sent, around_both) == ALLOWED
+    assert denied(replace(sent, id=first.id), around_both) == UNKNOWN
+    again = derived(2, sender=agency(HN, POLICE), to=(MX,))
+    assert denied(replace(again, id=first.id), around_both) == UNKNOWN
 
 
 @pytest.mark.parametrize("handling", [H1, H2, H3])
