@@ -8,7 +8,8 @@ from typing import Final
 
 import structlog
 
-from broker.desk.client import BETWEEN_LOOKS, LOOKS, EnlaceClient
+from broker.desk.client import EnlaceClient
+from broker.desk.connection import BETWEEN_LOOKS, LOOKS
 from broker.desk.failures import NotReadyError, UnreachableError
 from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP
 from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from broker.desk.client import DEFAULT_SETTINGS, ClientSettings, EnlaceClient
+from broker.desk.client import EnlaceClient
+from broker.desk.connection import DEFAULT_SETTINGS, ClientSettings
 from broker.desk.held_keys import HeldKeys
 from broker.desk.pins import Pins
 from broker.desk.profile import Profile

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broker.desk.client import ClientSettings, EnlaceClient
+from broker.desk.client import EnlaceClient
+from broker.desk.connection import ClientSettings
 from broker.desk.failures import ProblemError
 from broker.desk.inbox import Inbox
 from broker.desk.line import verify_line

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from broker import hand_over
-from broker.desk.client import Accepted, EnlaceClient
+from broker.desk.agency_calls import Accepted
+from broker.desk.client import EnlaceClient
 from broker.desk.failures import ProblemError
 from broker.desk.held_keys import HeldKeys
 from broker.desk.inbox import Inbox

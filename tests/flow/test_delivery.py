@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from broker import hand_over
-from broker.desk.client import Refusal
+from broker.desk.desk_calls import Refusal
 from broker.desk.wire import ReceivedHandOver
 from broker.evidence.receipts import verify_receipt
 from broker.model import (
