@@ -12,6 +12,7 @@ from broker.desk.connection import JSON_TYPE, Connection
 from broker.desk.failures import AnswerError
 from broker.desk.origin_seal import seal_as_origin, taken_back
 from broker.desk.session import Answer, Query, Request
+from broker.desk.status import read_status
 from broker.desk.wire import Posted, Recipient
 from broker.errors import Code, ConfigurationError, SignatureError
 from broker.model import AgencyRef, Json, MessageId, MessageStatus, Posting, SealedPosting
@@ -153,7 +154,7 @@ class AgencyCalls(Connection):
         if MESSAGE_ID.fullmatch(message_id) is None:
             raise ValueError("a message id is a UUIDv7 in lower case")
         answer = await self._request(Request(method="GET", path=f"/v1/messages/{message_id}"))
-        return wire.read_status(answer.body)
+        return read_status(answer.body)
 
     async def _post(
         self, posting: Posting | SealedPosting, *, query: Query
