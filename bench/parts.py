@@ -60,7 +60,7 @@ from broker.storage.ledger import Ledger, open_ledger
 from broker.storage.migrate import upgrade
 from broker.transport.rabbitmq import open_rabbitmq
 from broker.transport.topology import Topology
-from broker.wiring import utc_now
+from broker.wiring.clock import utc_now
 from keys import base64url
 from keys.algorithms import SignatureAlgorithm
 from keys.identifiers import KeyId

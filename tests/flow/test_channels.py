@@ -24,7 +24,7 @@ from broker.ports import SignReceipt
 from broker.sandbox.kits import STATED
 from broker.sealing.wire import parse
 from broker.storage.ledger import open_ledger
-from broker.wiring import utc_now
+from broker.wiring.clock import utc_now
 from keys.act import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.holder import Holder
