@@ -140,6 +140,21 @@ def test_policy_names_what_is_missing_and_no_value() -> None:
     assert "secret-value" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": 0}, "^version: "),
+        ({"extra": {}}, "^policy: has a member"),
+        ({"readers": {"required": "protection"}}, "^readers: must be a list"),
+        ({"consent": {"purposes": ["prosecution", "prosecution"]}}, "^consent: names something tw"),
+    ],
+)
+def test_policy_names_the_table_that_is_wrong(change: JsonObject, said: str) -> None:
+    """The first word of the refusal says where to look."""
+    with pytest.raises(PolicyError, match=said):
+        Policy.from_json({**policy(2), **change})
+
+
 def test_purposes_are_those_of_the_code_list() -> None:
     """A policy speaks of the purposes that messages have."""
     listed = SchemaSet.load().code_lists()["purpose"]

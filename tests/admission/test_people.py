@@ -86,6 +86,8 @@ def test_mark_is_not_found_where_there_is_none(body: dict[str, Any]) -> None:
         {"parts": [{"attribute": "adult", "nationality": "HN"}]},
         {"identifiers": [{"kind": "passport", "country": "HN"}]},
         {"documents": [{"kind": "identity_card", "issuing_country": "HN"}]},
+        {"documents": [{"kind": "birth_certificate", "issuing_country": "HN"}]},
+        {"documents": [{"kind": "visa", "holders": ["HN"]}]},
         {"documents": [{"kind": "visa", "issuing_country": "US", "holders": ["HN"]}]},
     ],
 )
@@ -135,6 +137,13 @@ def test_origin_is_every_country_when_nothing_is_said(somebody: dict[str, Any]) 
     assert about(groups=[somebody]).marked_origins == frozenset(Country)
 
 
+def test_origin_counts_of_who_needs_access_to_asylum() -> None:
+    """A need is a mark, and marks the person who has it."""
+    subject = {"pseudonym": "PS-A123", "nationalities": ["HN"], "needs": ["asylum_access"]}
+
+    assert about(subjects=[subject]).marked_origins == {Country.HONDURAS}
+
+
 def test_origin_is_nobodys_when_a_report_marks_no_one_in_particular() -> None:
     """A profile of a whole report says of nobody where he comes from."""
     found = about(vulnerability={"profiles": ["international_protection_need"]})
@@ -179,6 +188,11 @@ def test_origins_are_the_stricter_ones_for_a_channel() -> None:
     [
         {"parts": [{"attribute": "unaccompanied_child"}]},
         {"parts": [{"attribute": "teenager"}]},
+        {"parts": [{"attribute": "separated_child"}]},
+        {"parts": [{"attribute": "child_in_family"}]},
+        {"parts": [{"attribute": "child"}]},
+        {"age": {"value": 12}},
+        {"ages": {"maximum": 17}},
         {"ages": {"minimum": 13, "maximum": 17}},
         {"ages": {"minimum": 16, "maximum": 40}},
         {"ages": {"value": 17}},
@@ -316,6 +330,7 @@ def test_natural_person_is_not_named_among_organisations() -> None:
         ("suspect", ["passenger"], True),
         ("convicted", ["passenger", "unknown"], True),
         ("suspect", ["passenger", "family_payer"], True),
+        ("suspect", ["passenger", "family_payer", "unknown"], True),
         ("suspect", ["passenger", "driver"], False),
         ("suspect", ["driver"], False),
         ("suspect", [], False),
@@ -338,6 +353,7 @@ def test_accused_of_nothing_but_being_moved_is_found(
         ("smuggled_migrant", ["guide"], True),
         ("smuggled_migrant", ["passenger", "driver"], True),
         ("victim", ["boat_crew"], True),
+        ("victim", ["transporter"], True),
         ("victim", ["migrant_acting_as_guide"], True),
         ("suspect", ["migrant_acting_as_guide"], True),
         ("suspect", ["driver"], False),
@@ -358,6 +374,15 @@ def test_migrant_who_acted_needs_a_basis_and_a_second_officer(
     assert of_person(category=category, roles=roles, **basis).needs_second_officer is needs
     assert of_group(category=category, roles=roles).needs_second_officer is needs
     assert not of_group(category=category, roles=roles).criminalises
+
+
+def test_one_migrant_who_acted_is_found_among_others() -> None:
+    """One is enough, whoever else is in the message."""
+    driver = {"category": "smuggled_migrant", "age_group": "adult", "roles": ["driver"]}
+
+    found = about(persons=[ADULT, driver, ADULT])
+
+    assert (found.needs_second_officer, found.criminalises) == (True, True)
 
 
 # --- as facts -------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from broker.admission.rules.compartments import forbidden_readers
 from broker.admission.rules.lineage import unknown_roots
 from broker.admission.rules.table import AT_THE_DESK, RULES
 from broker.model import AgencyRef, DeskRef, Evaluation, Grant, KnownMessage, Message, MessageId
+from keys.charter import Sealing
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind, Urgency
 from tests.admission.region import (
     ALLOWED,
@@ -751,3 +753,51 @@ def test_every_agency_of_the_region_is_registered() -> None:
     circumstances: Circumstances = around()
 
     assert all(circumstances.directory.agency(ref) is not None for ref in EVERY_AGENCY)
+
+
+# --- around the rules -----------------------------------------------------------------------
+
+ORIGIN_SEALED = replace(
+    charter({MX: ("prosecution",), GT: ("prosecution",)}, INTELLIGENCE), sealing=Sealing.ORIGIN
+)
+SEALING = ("origin-sealing-required", "", "/to/channel")
+
+
+def test_channel_that_asks_for_origin_sealing_takes_nothing_else() -> None:
+    """The gateway must not read it, so it is refused before a rule is asked."""
+    circumstances = around(directory=Region(charters=[ORIGIN_SEALED]))
+    sent = message(channel=CHANNEL)
+
+    assert denied(sent, circumstances) == SEALING
+    assert denied(sent, replace(circumstances, is_sealed=True)) == ALLOWED
+
+
+def recall(subject: KnownMessage, **more: Any) -> Message:
+    """Take an earlier message back, with the address that it had."""
+    return message(
+        kind=Kind.RECALL,
+        channel=subject.channel,
+        concerns=subject.id,
+        compartment=subject.compartment,
+        **more,
+    )
+
+
+def test_recall_over_a_channel_is_sealed_as_its_messages_are() -> None:
+    """Nothing that was closed keeps it back; but the gateway must not read it either."""
+    subject = known(1, ME, desk(GT), channel=CHANNEL)
+    circumstances = around(subject, directory=Region(charters=[ORIGIN_SEALED]))
+
+    assert denied(recall(subject), circumstances) == SEALING
+    assert denied(recall(subject), replace(circumstances, is_sealed=True)) == ALLOWED
+    assert denied(recall(subject), around(subject)) == ALLOWED
+
+
+def test_recall_is_judged_by_what_it_says_itself() -> None:
+    """In protection it tells no story, and it exposes no child; nothing else is asked."""
+    subject = known(1, ME, desk(GT, PROTECTION), compartment=PROTECTION)
+    circumstances = around(subject, policy=EMPTY_POLICY)
+
+    assert denied(recall(subject, purpose="prosecution"), circumstances) == ALLOWED
+    assert denied(recall(subject, has_narrative=True), circumstances)[0] == "narrative-denied"
+    assert denied(recall(subject, exposes_child=True), circumstances)[0] == "child-exposed"

@@ -232,6 +232,42 @@ REFUSED: dict[str, tuple[dict[str, Any], RefusalReason, str]] = {
 }
 
 
+SAFEGUARDS: dict[str, tuple[dict[str, Any], str]] = {
+    "an asylum seeker in intelligence": (
+        {"groups": [{"category": "other", "protection_status": "asylum_seeker"}]},
+        "SG-01",
+    ),
+    "a person named without an age": (
+        {"persons": [{"category": "witness", "name": {"family": "X"}}]},
+        "SG-04",
+    ),
+    "a migrant as driver without a second officer": (
+        {
+            "persons": [
+                {
+                    "category": "smuggled_migrant",
+                    "roles": ["driver"],
+                    "separate_basis": {"codes": ["received_payment"]},
+                }
+            ]
+        },
+        "SG-03",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAFEGUARDS)
+def test_open_refuses_what_the_gateway_should_have_denied(name: str) -> None:
+    """A gateway that forgot a rule is found out by whoever reads; the step is the rule's name."""
+    people, rule = SAFEGUARDS[name]
+    body = {**world.document()["body"], **people}
+
+    with pytest.raises(OpeningError) as refused:
+        opened(world.hand_over(members={"body": body}))
+
+    assert (refused.value.reason, refused.value.step) == (CONTENT, rule)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_open_refuses_a_message_when_a_part_is_bent(name: str) -> None:
     """Each part that somebody could bend is told by its own reason."""

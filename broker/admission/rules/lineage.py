@@ -20,13 +20,10 @@ def ancestry(message: Envelope, now: Circumstances) -> Iterator[KnownMessage]:
     The sender need not know the latter: who only passes on what was passed on to him is held to
     the first originator's word all the same.
     """
-    seen: set[tuple[MessageId, str]] = set()
     named = [one for _, one in parents(message, now)]
-    for one in (*named, *(root for each in named for root in _ends(each, now))):
-        key = (one.id, str(one.sender))
-        if key not in seen:
-            seen.add(key)
-            yield one
+    yield from named
+    for one in named:
+        yield from _ends(one, now)
 
 
 def may_know(message: Envelope, one: KnownMessage, now: Circumstances) -> bool:
