@@ -49,7 +49,9 @@ from broker.model import (
     Receipt,
     Scope,
 )
-from broker.ports import IdTaken, Recorded, SignReceipt, Transport
+from broker.ports.messages import IdTaken, Recorded
+from broker.ports.receipts import SignReceipt
+from broker.ports.transport import Transport
 from broker.sandbox.world import World
 from broker.sealing import wire
 from broker.sealing.content import SignedContent

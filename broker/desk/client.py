@@ -11,8 +11,8 @@ from broker.desk.desk_calls import DeskCalls
 from broker.desk.failures import AnswerError
 from broker.desk.notices import Noticed, read_notice
 from broker.desk.session import Request
-from broker.recall_ports import Order
-from broker.request_ports import RequestState
+from broker.ports.recalls import Order
+from broker.ports.requests import RequestState
 
 
 class EnlaceClient(AgencyCalls, DeskCalls):

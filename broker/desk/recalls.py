@@ -21,7 +21,7 @@ from broker.model import (
     EventKind,
     MessageId,
 )
-from broker.recall_ports import Order
+from broker.ports.recalls import Order
 from keys import jws
 from keys import strict_json as canonical
 from keys.key import SigningKey

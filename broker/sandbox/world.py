@@ -21,7 +21,7 @@ from broker.desk.pins import Pins
 from broker.desk.profile import Profile
 from broker.directory import AgencyRecord, ClientRecord
 from broker.model import AgencyRef, DeskRef, Pair
-from broker.ports import DirectoryStore
+from broker.ports.directory import DirectoryStore
 from broker.sandbox.authority import make_tls
 from broker.sandbox.countries import CountryKit, Holding
 from broker.sandbox.kits import APPROVED, PROPOSED, STATED, ExchangeKit

@@ -15,7 +15,7 @@ from broker.gateway.context import Gateway
 from broker.key_watch import KeyWatch
 from broker.notices import UnreadNotices
 from broker.policy_watch import PolicyWatch
-from broker.ports import Transport
+from broker.ports.transport import Transport
 from broker.storage.ledger import Ledger
 from broker.sweep import Sweep
 from broker.wiring.clock import utc_now

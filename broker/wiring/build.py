@@ -19,7 +19,7 @@ from broker.gateway.proxies import Proxies
 from broker.gateway_keys import CurrentTokens, GatewayKeys
 from broker.gateway_secrets import Secrets
 from broker.hand_over import HandOvers
-from broker.ports import Transport
+from broker.ports.transport import Transport
 from broker.recollection import InFile
 from broker.relay import Relay
 from broker.settings import Settings

@@ -1,8 +1,8 @@
-"""The time of this machine."""
+"""What time is it here?"""
 
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Tell the time; a ``ports.Clock``."""
+    """Tell the time; a ``ports.clock.Clock``."""
     return datetime.now(UTC)

@@ -12,7 +12,7 @@ from broker.gateway.context import Gateway
 from broker.gateway.health import management_app
 from broker.gateway.server import Doorkeeper, listen, split_address
 from broker.gateway.tls import ServerTls
-from broker.ports import Transport
+from broker.ports.transport import Transport
 from broker.settings import Settings
 from broker.wiring.clock import utc_now
 

@@ -20,7 +20,7 @@ from broker.desk.rewrap import Rewrapper
 from broker.desk.subscribe import Subscription
 from broker.evidence.receipts import verify_receipt
 from broker.model import Acceptance, AgencyRef, DeliveryState, DeskRef, QueueName
-from broker.ports import SignReceipt
+from broker.ports.receipts import SignReceipt
 from broker.sandbox.kits import STATED
 from broker.sealing.wire import parse
 from broker.storage.ledger import open_ledger

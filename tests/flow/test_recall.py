@@ -18,7 +18,7 @@ from broker.model import (
     MessageStatus,
     QueueName,
 )
-from broker.recall_ports import Order
+from broker.ports.recalls import Order
 from keys.act import ActKind
 from schemas.vocabulary import Country, Disposition, KeptReason
 from tests.flow.channel_world import act, to, with_channels

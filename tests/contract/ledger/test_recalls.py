@@ -18,7 +18,7 @@ from broker.model import (
     Facts,
     OrderStatus,
 )
-from broker.recall_ports import NotFitting
+from broker.ports.recalls import NotFitting
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import Compartment, Country, Disposition, HandlingCode, KeptReason, Kind
 from tests.contract.ledger.world import GUATEMALA, NOW, QUEUES, Maker, World
