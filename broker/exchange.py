@@ -46,7 +46,9 @@ from broker.model import (
     SignedPosting,
 )
 from broker.origin_seal import check_sealed, validate_sealed, verify_origin_seal
-from broker.ports import Clock, DirectoryMoved, IdTaken, MessageLedger, Recorded, SignReceipt
+from broker.ports.clock import Clock
+from broker.ports.messages import DirectoryMoved, IdTaken, MessageLedger, Recorded
+from broker.ports.receipts import SignReceipt
 from broker.sealing.content import SignedContent
 from broker.sealing.route import route_of
 from broker.sealing.seal import SealedMessage, seal

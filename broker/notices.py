@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from broker.key_ports import AffectedDelivery, KeyLedger
 from broker.model import AgencyRef, DeliveryNumber, DeskRef, Event, Notice
+from broker.ports.keys import AffectedDelivery, KeyLedger
 from keys import base64url, strict_json
 from keys.act import ActKind
 from keys.decision import Decision

@@ -20,7 +20,7 @@ from schemas.vocabulary import Disposition, KeptReason
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
-    from broker.recall_ports import Order
+    from broker.ports.recalls import Order
 
 COLUMNS: Final = (
     *("id", "kind", "of", "recipient", "delivery"),

@@ -16,7 +16,7 @@ from broker.desk.rewriting import (
     rewrite,
     tombstone,
 )
-from broker.recall_ports import Order
+from broker.ports.recalls import Order
 
 
 class HeldError(StoreError):

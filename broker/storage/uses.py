@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from broker.errors import Code
 from broker.model import DeliveryNumber, DeliveryState, StatedUse, UseStatement
-from broker.ports import UseDenied, UseNoted
+from broker.ports.deliveries import UseDenied, UseNoted
 from broker.storage.granting import STILL_COUNTS
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.tables import deliveries, grants, messages, orders, uses

@@ -11,7 +11,7 @@ from broker.desk.recalls import Answer, read_orders, sign_disposition
 from broker.desk.sign import sign_acknowledgement, sign_message
 from broker.desk.wire import ContentRef
 from broker.model import AgencyRef, ContentHash, DeskRef, MessageId
-from broker.recall_ports import Order
+from broker.ports.recalls import Order
 from keys.key import SigningKey
 from schemas.vocabulary import Disposition, KeptReason
 from tests.attacks.attacker import JSON, Arena, Attacker

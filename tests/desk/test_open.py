@@ -8,9 +8,10 @@ import orjson
 import pytest
 
 from broker.desk import sign
-from broker.desk.failures import NotReadyError
+from broker.desk.failures import NotReadyError, OpeningError
 from broker.desk.line import message_line, verify_line
-from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
+from broker.desk.open import OpenedMessage, open_hand_over
+from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver, read_hand_over
 from broker.model import AgencyRef, DeskRef, EventKind, RefusalReason
 from broker.sealing.route import SealRoute

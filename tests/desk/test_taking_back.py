@@ -28,7 +28,7 @@ from broker.model import (
     MessageId,
     OrderStatus,
 )
-from broker.recall_ports import Order
+from broker.ports.recalls import Order
 from schemas.vocabulary import Compartment, Country, Kind, LegalHoldReason
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

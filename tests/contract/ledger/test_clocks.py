@@ -22,7 +22,7 @@ from broker.model import (
     Route,
     channel_queue,
 )
-from broker.request_ports import (
+from broker.ports.requests import (
     EXPIRED,
     RECALLED,
     RETURNED,

@@ -20,8 +20,8 @@ from broker.model import (
     OrderStatus,
     UseStatement,
 )
-from broker.ports import UseDenied
-from broker.recall_ports import NotFitting
+from broker.ports.deliveries import UseDenied
+from broker.ports.recalls import NotFitting
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import Compartment, Country, Disposition, HandlingCode, KeptReason, Kind
 from tests.contract.ledger.world import DESK_TOKEN, GUATEMALA, NOW, QUEUES, Maker, World
