@@ -15,6 +15,14 @@ from schemas.vocabulary import AgencyFunction, Compartment, Kind
 from tests.admission.region import ALLOWED, Region, around, denied, message
 
 
+def nested(depth: int) -> Any:
+    """Lists in lists."""
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def policy(version: int = 2, **tables: Any) -> JsonObject:
     """A policy as it is decided: the standard one with another version, and these tables."""
     return {**STANDARD_POLICY.to_json(), "version": version, **tables}
@@ -65,6 +73,7 @@ def test_last_one_decided_counts() -> None:
         (policy(10**4299),),
         # JSON has no word for what this is read as.
         (policy(2, words={"title": float("inf")}),),
+        (policy(2, words={"title": nested(100_000)}),),
     ],
 )
 def test_everything_is_denied_when_the_last_one_is_unclear(decided: tuple[JsonObject, ...]) -> None:

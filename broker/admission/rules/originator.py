@@ -10,7 +10,7 @@ from broker.admission.circumstances import Circumstances
 from broker.admission.recipients import STRICTNESS, Destination, refusal
 from broker.admission.rules.lineage import ancestry, parents, roots_of
 from broker.admission.rules.rule import pointer_to
-from broker.errors import Code, FieldProblem, PermissionDeniedError
+from broker.errors import Code
 from broker.model import DeskRef, Envelope, Grant, KnownMessage
 from schemas.vocabulary import Compartment, HandlingCode
 
@@ -36,8 +36,7 @@ def lineage_is_known(message: Envelope, _: Destination, now: Circumstances) -> N
             raise refusal(Code.REFERENCE_UNKNOWN, f"/lineage/{index}", rule=NAME)
     if len(roots_of(message, now)) > MOST_ROOTS:
         # Else fifty times fifty times fifty origins are looked up for one message, for ever.
-        problem = FieldProblem(pointer="/lineage", code="maxItems")
-        raise PermissionDeniedError(Code.ORIGINATOR_DENIED, problems=[problem], rule=NAME)
+        raise refusal(Code.ORIGINATOR_DENIED, "/lineage", rule=NAME)
 
 
 def only_own_is_granted(message: Envelope, _: Destination, now: Circumstances) -> None:
