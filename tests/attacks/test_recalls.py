@@ -1,24 +1,50 @@
 """Who answers for whom? Every way to close a recall that is not the desk's own word."""
 
 import json
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from broker.desk.recalls import Answer, read_orders, sign_disposition
-from broker.desk.sign import sign_acknowledgement, sign_message
+from broker.desk.sign import (
+    sign_acknowledgement,
+    sign_message,
+    sign_refusal,
+    sign_rewrap,
+    sign_use,
+)
 from broker.desk.wire import ContentRef
-from broker.model import AgencyRef, ContentHash, DeskRef, MessageId
+from broker.model import (
+    AgencyRef,
+    ContentHash,
+    DeliveryState,
+    DeskRef,
+    MessageId,
+    RefusalReason,
+)
 from broker.ports.recalls import Order
+from broker.sealing.wire import read_recipient
+from keys.identifiers import KeyId
 from keys.key import SigningKey
 from schemas.vocabulary import Disposition, KeptReason
-from tests.attacks.attacker import JSON, Arena, Attacker
+from tests.attacks.attacker import JSON, Arena, Attacker, arena
 from tests.attacks.attacker import Answer as Reply
-from tests.attacks.test_description import acknowledge, check, handed
-from tests.flow.conftest import FISCALIA, GT_DESK, GT_PROTECTION, HN_DESK, MIGRACION, as_bytes
-from tests.flow.test_recall import recall
+from tests.attacks.test_description import acknowledge, check, handed, post
+from tests.flow.conftest import (
+    FISCALIA,
+    GT_DESK,
+    GT_PROTECTION,
+    HN_DESK,
+    MIGRACION,
+    PLAN,
+    Running,
+    as_bytes,
+)
+from tests.flow.test_recall import recall, without_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -169,6 +195,71 @@ async def test_disposition_takes_nothing_back_when_an_old_one_is_replayed(small:
     check(status, "GET", "/v1/messages/{id}")
     assert status.json["recipients"][0]["order"]["disposition"] == "destroyed"
     assert status.json["recipients"][0]["order"]["desk_evidence"] == destroyed
+
+
+async def test_recall_gives_its_desk_nothing_when_it_was_sealed_without_it(tmp_path: Path) -> None:
+    """It is told that there is one, and may answer; whatever else it asks, it gets nothing."""
+    async with arena(tmp_path / "exchange", PLAN) as one, AsyncExitStack() as stack:
+        running = Running(world=one.world, gateway=one.gateway, stack=stack)
+        desk, neighbour = one.attacker(GT_DESK), one.attacker(HN_DESK)
+        hand_over = await handed(one)
+        await acknowledge(one, hand_over)
+        waits = (await post(one)).json["id"]
+        await without_key(running, GT_DESK)
+        recalled = await take_back(one, hand_over["id"])
+        late = await post(one)
+        [order] = read_orders((await desk.call("GET", "/v1/recalls")).body)
+        wraps = await desk.call("GET", "/v1/wraps?key=GT-desk-intelligence-1")
+
+        got = await everything_else(desk, order, wraps)
+        forged = [
+            await send(neighbour, word(desk.holding.signature, order)),
+            await send(neighbour, word(neighbour.holding.signature, replace(order, desk=HN_DESK))),
+        ]
+        still_open = await is_open(one, order)
+        said = await send(desk, word(desk.holding.signature, order))
+
+    check(recalled, "POST", "/v1/messages")
+    assert [each["sealed"] for each in recalled.json["recipients"]] == [False]
+    assert late.verdict == (503, "recipient-key-unavailable")
+    assert (order.subject, order.state) == (hand_over["id"], DeliveryState.NOT_SEALED)
+    assert [each["id"] for each in wraps.json["wraps"]] == [waits]
+    assert got == ([waits], [*[UNKNOWN] * 3, "recipient-key-unavailable"], 400)
+    assert forged == [[INVALID], [UNKNOWN]]
+    assert still_open
+    assert said == ["destroyed"]
+
+
+async def everything_else(
+    desk: Attacker, order: Order, wraps: Reply
+) -> tuple[list[str], list[str], int]:
+    """Ask for the recall in every other way: hand-overs, answers to it, wraps by no key."""
+    key, now = desk.holding.signature, datetime.now(UTC)
+    ref = ContentRef(message_id=order.id, content_hash=order.content_hash)
+    entry = replace(
+        read_recipient(wraps.json["wraps"][0]["recipient"]), kid=KeyId("GT-desk-intelligence-9")
+    )
+    handed_over: set[str] = set()
+    for _ in range(2):
+        answer = await desk.call("GET", "/v1/queues/MX.GT.intelligence/messages?wait=1")
+        handed_over |= {each["id"] for each in answer.json["messages"]}
+    await desk.call("GET", "/v1/queues")
+    tokens = {
+        "acknowledgements": sign_acknowledgement(ref, key, desk=GT_DESK, now=now),
+        "refusals": sign_refusal(ref, RefusalReason.CANNOT_OPEN, key, desk=GT_DESK, now=now),
+        "uses": sign_use(ref, "analyst", "investigation", key, desk=GT_DESK, now=now),
+        "wraps": sign_rewrap(
+            ref, entry, key, old=KeyId("GT-desk-intelligence-1"), desk=GT_DESK, now=now
+        ),
+    }
+    codes = []
+    for name, token in tokens.items():
+        answer = await desk.post_json(f"/v1/{name}", {name: [token]})
+        # Without a key of the desk there is nothing to wrap for: the request itself is refused.
+        is_read = answer.status == 200
+        codes.append(answer.json["results"][0]["error"]["code"] if is_read else answer.code)
+    by_no_key = await desk.call("GET", "/v1/wraps?key=")
+    return sorted(handed_over), codes, by_no_key.status
 
 
 async def test_dispositions_are_for_desks_when_an_agency_sends_them(small: Arena) -> None:

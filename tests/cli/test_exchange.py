@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from broker.admission.acknowledge import MESSAGE_ID
+from broker.model import NO_KEY
 from tests.cli.conftest import Cli
 from tests.desk import world
 from tests.desk.world import HandOverParts
@@ -74,6 +75,25 @@ def test_send_shows_a_table_to_a_person(as_agency: FakeGateway, tmp_path: Path, 
 
     assert "replayed" in ran.out
     assert "GT.intelligence" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("language", "word"), [("en", "no current key"), ("es", "no tiene clave vigente")]
+)
+def test_send_names_the_desks_that_get_no_copy(
+    as_agency: FakeGateway, tmp_path: Path, cli: Cli, language: str, word: str
+) -> None:
+    """A recall was accepted, and its sender must know whom it could not tell (SG-07)."""
+    as_agency.sealed_to, as_agency.says_sealed = NO_KEY, False
+    file = _write(tmp_path)
+
+    told = cli("send", file, "--lang", language)
+    ran = cli("send", file, "--json")
+
+    assert (told.code, ran.code) == (0, 0)
+    assert "GT.intelligence" in told.err
+    assert word in told.err
+    assert [each["sealed"] for each in ran.lines[0]["recipients"]] == [False]
 
 
 def test_send_keeps_nothing_on_a_dry_run(as_agency: FakeGateway, tmp_path: Path, cli: Cli) -> None:

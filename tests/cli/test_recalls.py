@@ -22,7 +22,11 @@ SECRET = "the witness lives in"
 
 
 def listed(
-    gateway: FakeGateway, *, kind: str = "recall", disposition: str | None = None
+    gateway: FakeGateway,
+    *,
+    kind: str = "recall",
+    disposition: str | None = None,
+    delivery: str = "acknowledged",
 ) -> dict[str, Any]:
     """Have the gateway list one order."""
     order = {
@@ -43,7 +47,7 @@ def listed(
         "recipient": {"country": "GT", "compartment": "intelligence"},
         "content_hash": RECALL["content_hash"],
         "accepted_at": "2026-03-01T12:00:00.000Z",
-        "delivery": "acknowledged",
+        "delivery": delivery,
         "order": order,
     }
     for page in ([document], []):
@@ -99,6 +103,12 @@ def test_recalls_are_open_until_they_are_answered(as_desk: FakeGateway, cli: Cli
     ran = cli("recalls", "--json")
     assert ran.code == ExitCode.ACTION_NEEDED
     assert (ran.lines[0]["of"], ran.lines[0]["state"]) == (SUBJECT, "open")
+    assert ran.lines[0]["delivery"] == "acknowledged"
+
+    listed(as_desk, delivery="not-sealed")
+    ran = cli("recalls")
+    assert ran.code == ExitCode.ACTION_NEEDED
+    assert "not-sealed" in ran.out
 
     listed(as_desk, disposition="destroyed")
     ran = cli("recalls", "--all")

@@ -15,7 +15,14 @@ from broker.desk.failures import AccessError, AnswerError, ProblemError, Unreach
 from broker.desk.retry import RetryPolicy
 from broker.desk.wire import NotSettled, Settled
 from broker.errors import Code, ConfigurationError, DocumentError, EvidenceError
-from broker.model import DeliveryState, EventKind, MessageId, QueueName, RefusalReason
+from broker.model import (
+    NO_KEY,
+    DeliveryState,
+    EventKind,
+    MessageId,
+    QueueName,
+    RefusalReason,
+)
 from keys.identifiers import KeyId
 from tests.desk import world
 from tests.desk.conftest import client_of
@@ -515,6 +522,19 @@ async def test_send_raises_when_the_receipt_names_another_rule(
 ) -> None:
     """What the answer says of a recipient is what the gateway has signed (SG-12)."""
     gateway.rule = rule
+
+    with pytest.raises(EvidenceError):
+        await agency.send(body())
+
+
+@pytest.mark.parametrize(
+    ("sealed_to", "says_sealed"), [(NO_KEY, True), (KeyId("GT-int-enc-1"), False)]
+)
+async def test_send_raises_when_the_receipt_says_otherwise_who_got_a_copy(
+    agency: EnlaceClient, gateway: FakeGateway, sealed_to: KeyId, *, says_sealed: bool
+) -> None:
+    """No desk without a copy is passed over in silence, nor the other way round (SG-07)."""
+    gateway.sealed_to, gateway.says_sealed = sealed_to, says_sealed
 
     with pytest.raises(EvidenceError):
         await agency.send(body())

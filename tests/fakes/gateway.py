@@ -117,6 +117,10 @@ class FakeGateway:
         self.receipts = ReceiptIssuer(receipt_key, issuer=issuer)
         self.rule: str | None = "open-pair"
         """What receipts give as the rule of each recipient; None is an exchange of before."""
+        self.sealed_to = KeyId("GT-int-enc-1")
+        """The key that receipts name."""
+        self.says_sealed = True
+        """What answers say of each recipient, whatever the receipt names."""
         self.tokens = AccessTokens(issuer=issuer, signing_key=token_key)
         self.token_life = int(LIFE.total_seconds())
         self.token_requests = 0
@@ -243,7 +247,12 @@ class FakeGateway:
         document = strict_json.parse(posting.body)
         message_id = str(document["id"])
         recipients = [
-            {"country": "GT", "compartment": "intelligence", "rule": "open-pair", "sealed": True}
+            {
+                "country": "GT",
+                "compartment": "intelligence",
+                "rule": "open-pair",
+                "sealed": self.says_sealed,
+            }
         ]
         if request.query.get("dry_run") == "true":
             return web.json_response(
@@ -470,7 +479,7 @@ class FakeGateway:
             message_id=MessageId(message_id),
             sender=sender,
             content_hash=ContentHash(content_hash),
-            recipients=dict.fromkeys(desks, KeyId("GT-int-enc-1")),
+            recipients=dict.fromkeys(desks, self.sealed_to),
             rules=rules,
         )
         return self.receipts(event, LogPosition(next(self._positions)))

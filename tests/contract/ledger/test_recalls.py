@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from broker.key_ports import Rewrap
 
 from broker.model import (
     NO_KEY,
@@ -23,7 +24,9 @@ from broker.model import (
 from broker.ports.deliveries import UseDenied
 from broker.ports.recalls import NotFitting
 from broker.storage.ledger import Ledger
+from keys.identifiers import KeyId
 from schemas.vocabulary import Compartment, Country, Disposition, HandlingCode, KeptReason, Kind
+from tests.contract.ledger.sealed import entry
 from tests.contract.ledger.world import DESK_TOKEN, GUATEMALA, NOW, QUEUES, Maker, World
 
 HONDURAS = DeskRef(country=Country.HONDURAS, compartment=Compartment.INTELLIGENCE)
@@ -424,6 +427,17 @@ async def test_ledger_moves_and_counts_nothing_of_what_was_not_sealed(
     [order] = await ledger.recalls.orders(GUATEMALA, only_open=True, limit=10)
     [road] = {route.queue for route in recall.routes if route.desk == GUATEMALA}
     later = recall.expires + timedelta(seconds=1)
+    wishes = [
+        Rewrap(
+            desk=GUATEMALA,
+            message_id=recall.message_id,
+            content_hash=recall.content_hash,
+            old=old,
+            recipient=entry(KeyId("GT-desk-2")),
+            token=DESK_TOKEN,
+        )
+        for old in (NO_KEY, KeyId("GT-desk-1"))
+    ]
     use = UseStatement(
         desk=GUATEMALA,
         message_id=recall.message_id,
@@ -456,6 +470,7 @@ async def test_ledger_moves_and_counts_nothing_of_what_was_not_sealed(
     assert not await ledger.keys.in_flight()
     assert not await ledger.keys.in_flight([NO_KEY])
     assert not await ledger.keys.waiting_wraps(GUATEMALA, NO_KEY, limit=9)
+    assert await ledger.keys.rewrap(wishes, now=make.now, sign=make.sign) == [None, None]
     [overdue] = [
         each
         for each in await ledger.retention.expired(now=later, limit=9)
