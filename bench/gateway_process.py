@@ -14,9 +14,10 @@ import structlog
 import uvloop
 
 from bench import child
-from broker import wiring
 from broker.relay import Relay
 from broker.settings import load_settings
+from broker.wiring import build
+from broker.wiring.run import running_gateway
 from keys.custody.envelope import INTERACTIVE_DEMO
 
 RELAYING: Final = asyncio.Event()
@@ -33,10 +34,10 @@ class HeldRelay(Relay):
 
 async def main() -> None:
     """Serve until standard input closes."""
-    loose: Any = wiring
+    loose: Any = build
     loose.Relay = HeldRelay
     RELAYING.set()
-    async with wiring.running_gateway(load_settings(), minimum=INTERACTIVE_DEMO) as gateway:
+    async with running_gateway(load_settings(), minimum=INTERACTIVE_DEMO) as gateway:
 
         async def hold() -> child.Answer:
             RELAYING.clear()

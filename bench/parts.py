@@ -49,7 +49,9 @@ from broker.model import (
     Receipt,
     Scope,
 )
-from broker.ports import IdTaken, Recorded, SignReceipt, Transport
+from broker.ports.messages import IdTaken, Recorded
+from broker.ports.receipts import SignReceipt
+from broker.ports.transport import Transport
 from broker.sandbox.world import World
 from broker.sealing import wire
 from broker.sealing.content import SignedContent
@@ -60,7 +62,7 @@ from broker.storage.ledger import Ledger, open_ledger
 from broker.storage.migrate import upgrade
 from broker.transport.rabbitmq import open_rabbitmq
 from broker.transport.topology import Topology
-from broker.wiring import utc_now
+from broker.wiring.clock import utc_now
 from keys import base64url
 from keys.algorithms import SignatureAlgorithm
 from keys.identifiers import KeyId

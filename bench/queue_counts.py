@@ -21,7 +21,7 @@ from broker.directory import Directory
 from broker.model import DeskRef
 from broker.sandbox.world import Plan, World, make_world
 from broker.storage.ledger import open_ledger
-from broker.wiring import utc_now
+from broker.wiring.clock import utc_now
 from keys.charter import Charter
 from keys.custody.envelope import INTERACTIVE_DEMO
 from schemas.vocabulary import Country

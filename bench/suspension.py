@@ -14,7 +14,7 @@ from broker.desk.failures import ProblemError
 from broker.model import Pair
 from broker.sandbox.world import Plan, make_world
 from broker.storage.ledger import open_ledger
-from broker.wiring import running_gateway
+from broker.wiring.run import running_gateway
 from keys.act import ActKind
 from keys.custody.envelope import INTERACTIVE_DEMO
 from schemas.vocabulary import AgencyFunction

@@ -19,7 +19,8 @@ from broker.model import AgencyRef, DeskRef, Pair, QueueName, Scope, channel_que
 from broker.trust import Trusted, trust
 from keys.channel import Channel, ChannelState
 from keys.charter import ChannelName
-from keys.decisions import CLOCKS_APART, Decisions
+from keys.decide import CLOCKS_APART
+from keys.decisions import Decisions
 from keys.errors import NoKeyError
 from keys.holder import Holder
 from keys.identifiers import KeyId, Owner

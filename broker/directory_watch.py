@@ -10,7 +10,8 @@ import structlog
 
 from broker.attempt import attempt
 from broker.directory import Directory, DirectoryRecord
-from broker.ports import Clock, DirectoryStore
+from broker.ports.clock import Clock
+from broker.ports.directory import DirectoryStore
 from broker.recollection import InMemory, Recollection
 from keys.identifiers import Owner
 from keys.root import Root

@@ -18,8 +18,8 @@ from broker.attempt import attempt
 from broker.directory import Directory
 from broker.model import Notice
 from broker.notices import SignNotice
-from broker.ports import Clock
-from broker.request_ports import Request, RequestLedger
+from broker.ports.clock import Clock
+from broker.ports.requests import Request, RequestLedger
 from keys import strict_json
 from keys.strict_json import JsonObject
 from schemas.vocabulary import Country

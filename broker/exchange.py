@@ -16,7 +16,7 @@ from broker.admission.circumstances import Circumstances
 from broker.admission.decided import policy_in_force
 from broker.admission.facts import named_messages
 from broker.admission.message_signature import verify_message_signature
-from broker.admission.recall import keys_to_seal_to
+from broker.admission.recall import hides_recipients, keys_to_seal_to
 from broker.admission.rules.lineage import unknown_roots
 from broker.admission.validate import validate
 from broker.directory import Directory
@@ -46,11 +46,12 @@ from broker.model import (
     SignedPosting,
 )
 from broker.origin_seal import check_sealed, validate_sealed, verify_origin_seal
-from broker.ports import Clock, DirectoryMoved, IdTaken, MessageLedger, Recorded, SignReceipt
+from broker.ports.clock import Clock
+from broker.ports.messages import DirectoryMoved, IdTaken, MessageLedger, Recorded
+from broker.ports.receipts import SignReceipt
 from broker.sealing.content import SignedContent
 from broker.sealing.route import route_of
 from broker.sealing.seal import SealedMessage, seal
-from keys.charter import ChannelName
 from keys.entropy import Entropy
 from keys.identifiers import KeyId
 from keys.key import EncryptionKey, VerificationKey
@@ -257,17 +258,9 @@ class Exchange:
             channel=message.to.channel,
             facts=message.facts,
             roots=routed.roots,
-            hides_recipients=self._hides(message.to.channel, now),
+            hides_recipients=hides_recipients(message, self._current, now),
             facts_digest=signed.facts_digest if isinstance(signed, ClaimedPosting) else None,
         )
-
-    def _hides(self, name: ChannelName | None, now: datetime) -> bool:
-        if name is None:
-            # A message to countries names them all, and its sender has signed that.
-            return False
-        channel = self._current.channel(name)
-        charter = None if channel is None else channel.charter(now)
-        return charter is None or not charter.shows_recipients
 
     async def _first_answer(self, signed: Authenticated) -> Accepted | None:
         message_id = (

@@ -17,7 +17,7 @@ from broker.evidence.receipts import ReceiptIssuer
 from broker.gateway_secrets import Secrets
 from broker.model import Event, LogPosition, Scope
 from broker.notices import NOTICE_TYP
-from broker.ports import Clock
+from broker.ports.clock import Clock
 from keys import jws
 from keys.holder import Holder
 from keys.key import KeyUse, SigningKey, VerificationKey
@@ -54,7 +54,7 @@ class GatewayKeys:
         )
 
     def sign_receipt(self, event: Event, position: LogPosition) -> str:
-        """Sign an event; a ``ports.SignReceipt``.
+        """Sign an event; a ``ports.receipts.SignReceipt``.
 
         Raises:
             KeyUnavailableError: No receipt key that counts now is held here.

@@ -24,7 +24,10 @@ from broker.model import (
     HandOverNumber,
     QueueName,
 )
-from broker.ports import Answered, Arrival, Clock, DeliveryLedger, Feed, SignReceipt, Transport
+from broker.ports.clock import Clock
+from broker.ports.deliveries import Answered, DeliveryLedger
+from broker.ports.receipts import SignReceipt
+from broker.ports.transport import Arrival, Feed, Transport
 
 LEASE: Final = timedelta(seconds=60)
 """Long enough to open and store a batch, short enough that a dead desk delays little."""

@@ -12,9 +12,9 @@ import structlog
 from broker.attempt import attempt
 from broker.directory import Directory
 from broker.directory_watch import DirectoryWatch
-from broker.key_ports import KeyLedger
 from broker.notices import Notices
-from broker.ports import Clock
+from broker.ports.clock import Clock
+from broker.ports.keys import KeyLedger
 from keys.channel_outlook import reviews_due
 from keys.forecast import Due, warnings
 from keys.key import KeyUse

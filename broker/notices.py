@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from broker.key_ports import AffectedDelivery, KeyLedger
-from broker.model import DeliveryNumber, Event, Notice
-from keys import strict_json
+from broker.model import AgencyRef, DeliveryNumber, DeskRef, Event, Notice
+from broker.ports.keys import AffectedDelivery, KeyLedger
+from keys import base64url, strict_json
 from keys.act import ActKind
 from keys.decision import Decision
 from keys.decisions import Decisions
 from keys.identifiers import KeyId
 from keys.strict_json import JsonObject, JsonValue
-from schemas.vocabulary import Country
+from schemas.vocabulary import Compartment, Country
 
 NOTICE_TYP: Final = "enlace-notice+jws"
 COMPROMISED: Final = "key-compromised"
@@ -63,8 +63,8 @@ class Notices:
     async def _tell_of(self, decision: Decision, kid: KeyId, now: datetime) -> int:
         told, after = 0, None
         while page := await self._page(decision, kid, after):
-            for country, deliveries in _by_origin(page).items():
-                told += await self._write(decision, kid, country, deliveries, now)
+            for group, deliveries in _by_reader(page).items():
+                told += await self._write(decision, kid, group[0], deliveries, now)
             after = page[-1].number
         return told
 
@@ -115,11 +115,13 @@ class UnreadNotices:
     issuer: str
 
     def __call__(self, expired: Sequence[Event]) -> Sequence[Notice]:
-        """Write one notice for each country; a ``TellUnread`` (SG-08)."""
-        found: dict[Country, list[Event]] = {}
+        """Write a notice for each country, and who may read it; a ``TellUnread`` (SG-08)."""
+        found: dict[tuple[Country, AgencyRef | None], list[Event]] = {}
         for event in expired:
-            found.setdefault(event.sender.country, []).append(event)
-        return [self._notice(country, events) for country, events in sorted(found.items())]
+            # One copy runs out at a time, so an event names one desk.
+            for desk in event.recipients:
+                found.setdefault(_reader(event.sender, desk), []).append(event)
+        return [self._notice(country, events) for (country, _), events in found.items()]
 
     def _notice(self, country: Country, events: Sequence[Event]) -> Notice:
         deliveries: list[JsonValue] = [
@@ -143,13 +145,33 @@ class UnreadNotices:
         return Notice(country=country, at=at, event=UNREAD, subject=subject, token=token)
 
 
-def _by_origin(
+def deliveries_in(token: str) -> Sequence[tuple[str, str]]:
+    """Name the origin and the desk of each delivery in a notice that this exchange signed."""
+    payload = strict_json.parse_object(base64url.decode(token.split(".")[1]))
+    listed = payload.get("deliveries", [payload])
+    return [
+        (str(each["org"]), str(each["desk"]))
+        for each in (listed if isinstance(listed, list) else [])
+        if isinstance(each, dict)
+    ]
+
+
+def _by_reader(
     page: Iterable[AffectedDelivery],
-) -> Mapping[Country, Sequence[AffectedDelivery]]:
-    found: dict[Country, list[AffectedDelivery]] = {}
+) -> Mapping[tuple[Country, AgencyRef | None], Sequence[AffectedDelivery]]:
+    found: dict[tuple[Country, AgencyRef | None], list[AffectedDelivery]] = {}
     for each in page:
-        found.setdefault(each.origin.country, []).append(each)
+        found.setdefault(_reader(each.origin, each.desk), []).append(each)
     return found
+
+
+def _reader(origin: AgencyRef, desk: DeskRef) -> tuple[Country, AgencyRef | None]:
+    """Say what may stand in one notice: whoever may read one line of it reads them all.
+
+    What went to ``protection`` is told by its own agency: police of the same country learn of
+    their own messages there, and not of others'.
+    """
+    return origin.country, origin if desk.compartment is Compartment.PROTECTION else None
 
 
 def _seconds(moment: datetime) -> int:

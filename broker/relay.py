@@ -12,7 +12,9 @@ import structlog
 from broker.attempt import attempt
 from broker.errors import TransportUnavailableError
 from broker.model import Outgoing
-from broker.ports import Clock, DeliveryLedger, Transport
+from broker.ports.clock import Clock
+from broker.ports.deliveries import DeliveryLedger
+from broker.ports.transport import Transport
 
 WINDOW: Final = 256
 """Deliveries published together: enough that confirms cost little, at most 100 MiB of bodies."""

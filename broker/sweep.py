@@ -10,7 +10,10 @@ import structlog
 
 from broker.attempt import attempt
 from broker.model import DeliveryNumber
-from broker.ports import Clock, DeliveryLedger, SignReceipt, TellUnread, Transport, tell_nobody
+from broker.ports.clock import Clock
+from broker.ports.deliveries import DeliveryLedger, TellUnread, tell_nobody
+from broker.ports.receipts import SignReceipt
+from broker.ports.transport import Transport
 
 INTERVAL: Final = timedelta(seconds=15)
 """How late a sender may learn that a message ran out unread."""

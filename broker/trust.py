@@ -13,7 +13,8 @@ from typing import Final, TypeAlias
 from keys import root as root_form
 from keys import signed, statement
 from keys.act import act_id
-from keys.decisions import Decisions, decide
+from keys.decide import decide
+from keys.decisions import Decisions
 from keys.errors import KeysError, RootError, StatementError
 from keys.holder import Holder
 from keys.identifiers import KeyId, Owner

@@ -180,7 +180,7 @@ class ActTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act(ActTerms):
-    """An act as it lies there; who signed it is checked by :mod:`keys.decisions`."""
+    """An act as it lies there; who signed it is checked by :mod:`keys.decide`."""
 
     token: str = field(repr=False)
     signed_with: KeyId

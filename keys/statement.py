@@ -7,7 +7,7 @@ The serial number rises with every statement of a country. It also says which ve
 root makes the statement, so holders who have left can state nothing new.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -102,6 +102,10 @@ class KeyStatement(StatementTerms):
     """The statement as it was signed, to be kept and handed on."""
     root_version: int
     signed_with: frozenset[KeyId]
+
+
+Statements: TypeAlias = Mapping[KeyId, KeyStatement]
+"""Every stated key, by its id."""
 
 
 def issue(terms: StatementTerms, *, signers: Sequence[SigningKey]) -> str:

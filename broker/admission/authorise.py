@@ -1,5 +1,7 @@
 """May this message go where it wants, and which desks is that?"""
 
+from dataclasses import replace
+
 from broker.admission.circumstances import Circumstances
 from broker.admission.recall import TAKING_BACK, take_back
 from broker.admission.recipients import Destination, destination_of, refusal
@@ -25,7 +27,7 @@ def authorise(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
         return _take_back(message, circumstances)
     destination = destination_of(message, circumstances.directory, circumstances.now)
     _check_charter(destination.charter, circumstances)
-    check_thread(message, destination, circumstances.known)
+    check_thread(message, destination, circumstances)
     for rule in RULES:
         rule.check(message, destination, circumstances)
     return RoutedMessage(
@@ -48,7 +50,7 @@ def _take_back(message: Envelope, circumstances: Circumstances) -> RoutedMessage
     for rule in RULES:
         if rule.of_a_recall:
             rule.check(message, destination, circumstances)
-    return routed
+    return replace(routed, roots=roots_of(message, circumstances))
 
 
 def _check_charter(charter: Charter | None, circumstances: Circumstances) -> None:

@@ -7,7 +7,7 @@ no story fits; what is not listed may hold none.
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from broker.model import Json
 
@@ -17,7 +17,7 @@ SEVERAL_WORDS: Final = re.compile(r"\s")
 LONGEST_CODE: Final = 64
 ANY_INDEX: Final = "*"
 
-Path = tuple[str, ...]
+Path: TypeAlias = tuple[str, ...]
 
 
 def tells(body: Json, allowed: Mapping[str, int]) -> bool:

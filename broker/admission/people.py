@@ -39,9 +39,7 @@ ABOUT_AGE: Final = frozenset(
 """The members that may tell of a child."""
 IDENTITY: Final = frozenset({"name", "aliases", "birth_date", "identifiers"})
 """By which somebody could be searched for."""
-ACTING: Final = frozenset(
-    {"guide", "driver", "boat_crew", "transporter", "migrant_acting_as_guide"}
-)
+ACTING: Final = frozenset({"guide", "driver", "boat_crew", "transporter"})
 """What a migrant is made to do, or pays the fare with (SG-03)."""
 ONLY_MOVED: Final = frozenset({"passenger", "family_payer", "unknown"})
 """Roles of the object of the conduct, not of its author: Smuggling Protocol, Art. 5."""

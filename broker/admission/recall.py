@@ -84,6 +84,24 @@ def keys_to_seal_to(
     return keys
 
 
+def hides_recipients(message: Envelope, directory: Directory, now: datetime) -> bool:
+    """Whether the desks of this message must not learn of each other (SG-12).
+
+    A recall goes to those who had the message, by whichever terms that was: it shows them to each
+    other only if none of the channel's charters ever hid them.
+    """
+    if message.to.channel is None:
+        # A message to countries names them all, and its sender has signed that.
+        return False
+    channel = directory.channel(message.to.channel)
+    if channel is None:
+        return True
+    charters = [channel.charter(now)]
+    if message.kind in TAKING_BACK:
+        charters += [term.charter for term in channel.terms]
+    return any(one is None or not one.shows_recipients for one in charters)
+
+
 def _own(
     message: Envelope, known: Mapping[MessageId, Sequence[KnownMessage]]
 ) -> KnownMessage | None:

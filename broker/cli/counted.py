@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Self
 
-from broker.desk.client import EnlaceClient, Refusal
+from broker.desk.client import EnlaceClient
+from broker.desk.desk_calls import Refusal
 from broker.desk.wire import ContentRef, NotSettled, ReceivedHandOver, Settled
 from broker.model import HandOverNumber, QueueName
 

@@ -32,7 +32,7 @@ def _gateway(context: typer.Context) -> None:
 
 def run(context: typer.Context) -> None:
     """Run a gateway until SIGTERM or SIGINT, then drain."""
-    from broker.wiring import run_gateway  # noqa: PLC0415 - a second
+    from broker.wiring.run import run_gateway  # noqa: PLC0415 - a second
 
     terminal = terminal_of(context)
     logs.configure(terminal, level="warning" if terminal.quiet else "info")

@@ -38,7 +38,8 @@ def check(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Read a policy and say what it would change."""
-    from broker.admission.policy_changes import WAYS, compare  # noqa: PLC0415 - half a second
+    from broker.admission.decided import follows  # noqa: PLC0415 - half a second
+    from broker.admission.policy_changes import WAYS, compare  # noqa: PLC0415
 
     terminal = terminal_of(context)
     source = Source(snapshot=directory, profile=profile, ledger_url=ledger_url, roots=roots)
@@ -57,8 +58,9 @@ def check(
     if policy.denies_all:
         terminal.warn("policy.denies_all")
         finish(ExitCode.VALIDATION)
-    if file is not None and policy.version <= there.version:
-        terminal.warn("policy.version_low", version=policy.version, there=there.version)
+    if file is not None and not follows(policy.version, there.version):
+        name = "policy.version_low" if policy.version <= there.version else "policy.version_high"
+        terminal.warn(name, version=policy.version, there=there.version)
         finish(ExitCode.VALIDATION)
 
 

@@ -15,12 +15,12 @@ from broker.cli.options import ProfileOption, read_day
 from broker.cli.session import open_client
 from broker.cli.status import read_message_id
 from broker.cli.terminal import Record, Terminal, finish, moment, terminal_of
-from broker.model import DeskRef, MessageId
+from broker.model import DeliveryState, DeskRef, MessageId
 from schemas.vocabulary import Disposition, KeptReason
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
-    from broker.recall_ports import Order
+    from broker.ports.recalls import Order
 
 COLUMNS: Final = (
     *("id", "kind", "of", "recipient", "delivery"),
@@ -151,6 +151,7 @@ def _change(inbox: Path, order: "Order", disposition: Disposition, terminal: Ter
     from broker.desk.taking_back import (  # noqa: PLC0415
         HeldError,
         NotHeldError,
+        NotProvenError,
         correct,
         destroy,
     )
@@ -165,6 +166,13 @@ def _change(inbox: Path, order: "Order", disposition: Disposition, terminal: Ter
         raise RefusalError(terminal.text("recalls.held", cause=str(error))) from None
     except NotHeldError as error:
         raise RefusalError(terminal.text("recalls.not_held", cause=str(error))) from None
+    except NotProvenError as error:
+        # Of what was sealed without this desk nothing will ever come to its inbox.
+        sealed = order.state is not DeliveryState.NOT_SEALED
+        text = "recalls.not_proven" if sealed else "recalls.not_sealed"
+        raise RefusalError(
+            terminal.text(text, cause=str(error), origin=str(order.origin))
+        ) from None
 
 
 def _one_of(

@@ -18,7 +18,7 @@ from broker.model import DeskRef
 if TYPE_CHECKING:
     from broker.desk.asked import AskedRequest
     from broker.desk.client import EnlaceClient
-    from broker.request_ports import RequestState
+    from broker.ports.requests import RequestState
 
 COLUMNS: Final = (
     "road",
@@ -41,7 +41,7 @@ def requests(
     profile: ProfileOption = Path(),
 ) -> None:
     """List what is not answered, a table for each pair and channel; status 7 if overdue."""
-    from broker.request_ports import RequestState  # noqa: PLC0415 - half a second
+    from broker.ports.requests import RequestState  # noqa: PLC0415 - half a second
 
     terminal = terminal_of(context)
     states = [RequestState.OVERDUE] if overdue else [RequestState.OVERDUE, RequestState.OPEN]

@@ -10,10 +10,11 @@ from broker.demo.desks import inbox_file
 from broker.demo.progress import Progress
 from broker.demo.proofs import Check
 from broker.demo.senders import Senders
+from broker.desk.failures import OpeningError
 from broker.desk.inbox import read_inbox
 from broker.desk.line import verify_line
-from broker.desk.open import OpeningError, Trust
 from broker.desk.receipts import ReceiptCheck
+from broker.desk.trust import Trust
 from broker.directory import Directory
 from broker.errors import EvidenceError, RefusedError
 from broker.evidence.receipts import ReceiptContent

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from broker.demo.cast import Scene
-from broker.desk.client import Accepted
+from broker.desk.agency_calls import Accepted
 from broker.model import DeliveryState, DeskRef, MessageStatus, RecipientStatus
 
 

@@ -14,7 +14,7 @@ from broker.model import QueueName
 from broker.transport.connection import within
 from broker.transport.rabbitmq import accept_url, open_rabbitmq
 from broker.transport.topology import Topology
-from broker.wiring import utc_now
+from broker.wiring.clock import utc_now
 
 DEADLINE: Final = timedelta(seconds=60)
 """For all 330 queues; a free machine takes 2 s, a busy one 9 s."""

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Final
 
 from broker.demo.progress import Board, Progress
-from broker.desk.client import ClientSettings, EnlaceClient
+from broker.desk.client import EnlaceClient
+from broker.desk.connection import ClientSettings
 from broker.desk.failures import DeskError
 from broker.desk.retry import RetryPolicy
 from broker.errors import BrokerError

@@ -32,7 +32,7 @@ from broker.demo.words import Words
 from broker.errors import ConfigurationError
 from broker.sandbox.charters import shipped_charters
 from broker.sandbox.world import Plan, World, make_world
-from broker.wiring import running_gateway
+from broker.wiring.run import running_gateway
 from keys.custody.envelope import INTERACTIVE_DEMO, RECOMMENDED, KdfCost
 
 DEFAULT_PLACE: Final = Path(".demo")

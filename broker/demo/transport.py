@@ -18,7 +18,7 @@ from broker.demo.words import Words
 from broker.errors import ConfigurationError, TransportUnavailableError
 from broker.sandbox.rabbitmq_node import find_rabbitmq_server, private_rabbitmq_node
 from broker.transport.rabbitmq import accept_url, open_rabbitmq
-from broker.wiring import utc_now
+from broker.wiring.clock import utc_now
 
 VARIABLE: Final = "ENLACE_AMQP_URL"
 ANSWER_DEADLINE: Final = timedelta(seconds=10)

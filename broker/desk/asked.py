@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from broker.desk.failures import AnswerError
+from broker.desk.values import agency_ref, desk_ref, listed, moment, optional_text, text, whole
 from broker.model import AgencyRef, DeskRef, MessageId, Pair, QueueName, channel_queue
-from broker.request_ports import RequestState
+from broker.ports.requests import RequestState
 from keys.charter import ChannelName
-from schemas.vocabulary import Compartment, Country, Kind, Urgency
+from schemas.vocabulary import Kind, Urgency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def read_asked(body: bytes) -> AskedPage:
     try:
         members = json.loads(body)
         return AskedPage(
-            requests=tuple(_request(each) for each in _list(members["requests"])),
+            requests=tuple(_request(each) for each in listed(members["requests"])),
             cursor=_cursor(members["cursor"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -65,55 +66,27 @@ def read_asked(body: bytes) -> AskedPage:
 
 
 def _request(members: Mapping[str, Any]) -> AskedRequest:
-    origin, desk = members["origin"], members["desk"]
-    channel = _optional(members["channel"])
+    channel = optional_text(members["channel"])
     return AskedRequest(
-        id=MessageId(_text(members["id"])),
+        id=MessageId(text(members["id"])),
         kind=Kind(members["kind"]),
-        origin=AgencyRef(country=Country(origin["country"]), agency=_text(origin["agency"])),
-        desk=DeskRef(
-            country=Country(desk["country"]), compartment=Compartment(desk["compartment"])
-        ),
+        origin=agency_ref(members["origin"]),
+        desk=desk_ref(members["desk"]),
         channel=None if channel is None else ChannelName(channel),
         urgency=Urgency(members["urgency"]),
-        asked_at=_moment(members["asked_at"]),
-        due=_moment(members["due"]),
+        asked_at=moment(members["asked_at"]),
+        due=moment(members["due"]),
         state=RequestState(members["state"]),
         closed_at=_optional_moment(members["closed_at"]),
-        outcome=_optional(members["outcome"]),
-        ground=_optional(members["ground"]),
+        outcome=optional_text(members["outcome"]),
+        ground=optional_text(members["ground"]),
         escalated_at=_optional_moment(members["escalated_at"]),
     )
 
 
-def _list(value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError
-    return value
-
-
 def _cursor(value: object) -> int | None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise TypeError
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _optional(value: object) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _moment(value: object) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
-    if moment.tzinfo is None:
-        raise ValueError
-    return moment
+    return None if value is None else whole(value)
 
 
 def _optional_moment(value: object) -> datetime | None:
-    return None if value is None else _moment(value)
+    return None if value is None else moment(value)

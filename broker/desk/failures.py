@@ -8,7 +8,9 @@
     ├─ UnreachableError   no answer within the deadline: the same call may succeed later
     ├─ AnswerError        an answer that the protocol does not know: call an operator
     ├─ NotReadyError      the clock, keys, pins or program here: their keeper acts
-    └─ StoreError         the inbox cannot be read, locked or written safely
+    ├─ StoreError         the inbox cannot be read, locked or written safely
+    ├─ UseNotNotedError   nobody may be shown the message yet
+    └─ OpeningError       the message is at fault: it is returned to its sender
 
 Beside these a caller meets ``ConfigurationError`` (the profile), ``CustodyError`` (its keys)
 and ``EvidenceError`` (a receipt that proves nothing). No text repeats content or a token.
@@ -17,6 +19,7 @@ and ``EvidenceError`` (a receipt that proves nothing). No text repeats content o
 from datetime import timedelta
 
 from broker.errors import FieldProblem
+from broker.model import RefusalReason
 
 
 class DeskError(Exception):
@@ -88,3 +91,14 @@ class UseNotNotedError(DeskError):
         super().__init__(f"{message_id} ({code})")
         self.code = code
         """One of ``broker.errors.Code``."""
+
+
+class OpeningError(DeskError):
+    """A message that this desk must return: nothing that is mended here would open it."""
+
+    def __init__(self, reason: RefusalReason, *, step: str) -> None:
+        super().__init__(f"{reason.value} ({step})")
+        self.reason = reason
+        """What the sender is told, under the desk's signature."""
+        self.step = step
+        """Which step failed; for the operator of this desk only."""

@@ -10,7 +10,10 @@ from typing import Any
 
 import orjson
 
-from broker.desk.open import OpenedMessage, OpeningError, ProvenMessage, Trust, prove_message
+from broker.desk.failures import OpeningError
+from broker.desk.open import OpenedMessage
+from broker.desk.prove import ProvenMessage, prove_message
+from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver
 from broker.model import AgencyRef, ContentHash, MessageId, Posting, RefusalReason
 from keys import base64url

@@ -13,35 +13,23 @@ from typing import Final
 
 from broker.admission import strict_json
 from broker.admission.circumstances import Circumstances
-from broker.admission.decided import policy_of
 from broker.admission.facts import facts_of
-from broker.admission.message_signature import verify_message_signature
-from broker.admission.policy import Policy
-from broker.admission.validate import validate
-from broker.desk.failures import DeskError
+from broker.desk.failures import OpeningError
 from broker.desk.judge import judge
 from broker.desk.membership import fault_of, must_be_sealed
 from broker.desk.own_fault import find_own_fault
+from broker.desk.prove import check_content, check_signature, policy_at, read_receipt
+from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver
-from broker.directory import Directory
-from broker.errors import (
-    BrokerError,
-    DocumentError,
-    EvidenceError,
-    PermissionDeniedError,
-    SignatureError,
-    UnsealError,
-)
-from broker.evidence.receipts import ReceiptContent, verify_receipt
+from broker.errors import PermissionDeniedError, UnsealError
+from broker.evidence.receipts import ReceiptContent
 from broker.model import (
     AgencyRef,
     DeskRef,
-    EventKind,
     Message,
     Posting,
     QueueName,
     RefusalReason,
-    SignedPosting,
     channel_queue,
     pair_queue,
 )
@@ -50,48 +38,10 @@ from broker.sealing.route import SealRoute, route_of
 from broker.sealing.unseal import Unsealed, unseal
 from broker.sealing.wire import content_hash
 from keys.identifiers import KeyId
-from keys.key import DecryptionKey, VerificationKey
-from keys.root import Roots
-from schemas.loader import SchemaSet
+from keys.key import DecryptionKey
 
 CLOCKS_APART: Final = timedelta(minutes=5)
 """How far the gateway's clock may be ahead of the desk's."""
-
-
-class OpeningError(DeskError):
-    """A message that this desk must return: nothing that is mended here would open it."""
-
-    def __init__(self, reason: RefusalReason, *, step: str) -> None:
-        super().__init__(f"{reason.value} ({step})")
-        self.reason = reason
-        """What the sender is told, under the desk's signature."""
-        self.step = step
-        """Which step failed; for the operator of this desk only."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
-    """What a message is held against."""
-
-    directory: Directory
-    """Verified against the pinned roots."""
-    receipt_keys: Mapping[KeyId, VerificationKey]
-    """The gateway's, stated by the root of the exchange."""
-    issuer: str
-    """The gateway's name in its receipts."""
-    schemas: SchemaSet
-    roots: Roots | None = None
-    """Those that the directory was verified against, to tell which one is missing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProvenMessage:
-    """A message, and who proves it."""
-
-    message: Message
-    receipt: ReceiptContent
-    signed_with: KeyId
-    second_signed_with: KeyId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +117,8 @@ def _open(
     # (5) The origin signed these bytes, and (6) they are a message: strict JSON, its schema,
     # its sender, its times, and the claims of the signature.
     posting = Posting(body=unsealed.body, signature=unsealed.signature)
-    signed = _check_signature(posting, hand_over.origin, receipt, trust)
-    message = _check_content(signed, receipt, trust)
+    signed = check_signature(posting, hand_over.origin, receipt, trust)
+    message = check_content(signed, receipt, trust)
     # (7) The body says what the route says: what the gateway routed by is what was signed.
     _check_same_route(message, unsealed.route)
     # (8) Where the gateway could not see it, the origin had said what it is: it is that.
@@ -185,27 +135,6 @@ def _open(
     )
 
 
-def prove_message(
-    posting: Posting, receipt_token: str, origin: AgencyRef, trust: Trust
-) -> ProvenMessage:
-    """Prove a stored message again: its receipt, then steps 5 and 6.
-
-    Raises:
-        OpeningError: It is not proven, by what is known here; nothing is refused for it.
-    """
-    receipt = _read_receipt(receipt_token, trust)
-    signed = _check_signature(posting, origin, receipt, trust)
-    message = _check_content(signed, receipt, trust)
-    if (receipt.message_id, receipt.origin) != (message.id, message.sender):
-        raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt")
-    return ProvenMessage(
-        message=message,
-        receipt=receipt,
-        signed_with=signed.signed_with,
-        second_signed_with=signed.second_signed_with,
-    )
-
-
 def _check_hash(hand_over: ReceivedHandOver) -> None:
     try:
         came = content_hash(hand_over.sealed)
@@ -218,30 +147,15 @@ def _check_hash(hand_over: ReceivedHandOver) -> None:
 def _check_receipt(
     hand_over: ReceivedHandOver, trust: Trust, *, desk: DeskRef, now: datetime
 ) -> ReceiptContent:
-    receipt = _read_receipt(hand_over.receipt, trust)
+    receipt = read_receipt(hand_over.receipt, trust)
     proven = (receipt.message_id, receipt.origin, receipt.content_hash)
     announced = (hand_over.message_id, hand_over.origin, hand_over.content_hash)
     if proven != announced:
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt-of-another")
-    if desk not in receipt.recipients:
+    if desk not in receipt.recipients or desk in receipt.not_sealed:
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt-recipients")
     if receipt.at > now + CLOCKS_APART:
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt-time")
-    return receipt
-
-
-def _read_receipt(token: str, trust: Trust) -> ReceiptContent:
-    try:
-        receipt = verify_receipt(token, find_key=trust.receipt_keys.get)
-    except EvidenceError:
-        raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt") from None
-    if (
-        receipt.event is not EventKind.ACCEPTED
-        or receipt.issuer != trust.issuer
-        or receipt.at.tzinfo is None
-        or not trust.directory.receipt_counts(receipt.signed_with, receipt.at)
-    ):
-        raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt")
     return receipt
 
 
@@ -283,30 +197,6 @@ def _check_channel(
         raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step=step)
 
 
-def _check_signature(
-    posting: Posting, origin: AgencyRef, receipt: ReceiptContent, trust: Trust
-) -> SignedPosting:
-    try:
-        return verify_message_signature(
-            posting,
-            caller=origin,
-            find_key=lambda kid: trust.directory.message_key(kid, receipt.at),
-            now=receipt.at,
-        )
-    except SignatureError as error:
-        raise _returned(RefusalReason.SIGNATURE_NOT_VALID, error) from None
-
-
-def _check_content(signed: SignedPosting, receipt: ReceiptContent, trust: Trust) -> Message:
-    try:
-        words = _policy_at(receipt.at, trust).words
-        return validate(signed, trust.schemas, now=receipt.at, words=words)
-    except SignatureError as error:
-        raise _returned(RefusalReason.SIGNATURE_NOT_VALID, error) from None
-    except (DocumentError, PermissionDeniedError) as error:
-        raise _returned(RefusalReason.CONTENT_NOT_VALID, error) from None
-
-
 def _check_same_route(message: Message, route: SealRoute) -> None:
     if route_of(message) != route:
         raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step="route-of-body")
@@ -320,7 +210,7 @@ def _check_rules(
     receipt: ReceiptContent,
 ) -> None:
     circumstances = Circumstances(
-        directory=trust.directory, policy=_policy_at(receipt.at, trust), now=receipt.at
+        directory=trust.directory, policy=policy_at(receipt.at, trust), now=receipt.at
     )
     try:
         judge(message, desk, hand_over.queue, circumstances)
@@ -328,10 +218,6 @@ def _check_rules(
         # The operator reads which safeguard it was; the sender reads that the content is at fault.
         step = error.rule or error.code.value
         raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step=step) from None
-
-
-def _policy_at(at: datetime, trust: Trust) -> Policy:
-    return policy_of(trust.directory.decisions.safeguards(at))
 
 
 def _check_facts(
@@ -347,7 +233,3 @@ def _check_facts(
     facts = facts_of(strict_json.parse(message.body))
     if said != facts_digest(facts, unsealed.facts_salt):
         raise OpeningError(RefusalReason.FACTS_NOT_TRUE, step="facts")
-
-
-def _returned(reason: RefusalReason, error: BrokerError) -> OpeningError:
-    return OpeningError(reason, step=error.code.value)

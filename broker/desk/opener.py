@@ -8,12 +8,14 @@ from typing import Final
 
 import structlog
 
-from broker.desk.client import BETWEEN_LOOKS, LOOKS, EnlaceClient
-from broker.desk.failures import NotReadyError, UnreachableError
+from broker.desk.client import EnlaceClient
+from broker.desk.connection import BETWEEN_LOOKS, LOOKS
+from broker.desk.failures import NotReadyError, OpeningError, UnreachableError
 from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP
-from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
+from broker.desk.open import OpenedMessage, open_hand_over
 from broker.desk.pins import Pins
 from broker.desk.receipts import RECEIPT_KEY_STEP
+from broker.desk.trust import Trust
 from broker.desk.wallet import Held
 from broker.desk.wire import ReceivedHandOver
 from broker.directory import Directory

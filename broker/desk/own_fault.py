@@ -8,12 +8,13 @@ asked after opening has failed, and believes no more than it proves.
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from broker.admission.message_signature import signatures_of
 from broker.desk import membership
 from broker.desk.failures import NotReadyError
 from broker.desk.receipts import not_stated, unknown_signer
+from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver
 from broker.errors import Code, EvidenceError, SignatureError, UnsealError
 from broker.evidence.receipts import verify_receipt
@@ -29,9 +30,6 @@ from keys.identifiers import KeyId, kid_owner, parse_kid
 from keys.key import DecryptionKey, KeyUse
 from keys.root import Roots
 
-if TYPE_CHECKING:
-    from broker.desk.open import Trust
-
 HASHED: Final = ("protected", "aad", "iv", "ciphertext", "tag")
 
 
@@ -39,7 +37,7 @@ def find_own_fault(
     step: str,
     hand_over: ReceivedHandOver,
     keys: Mapping[KeyId, DecryptionKey],
-    trust: "Trust",
+    trust: Trust,
     *,
     now: datetime,
 ) -> NotReadyError | None:
@@ -100,7 +98,7 @@ def _in_sealed_form(hand_over: ReceivedHandOver) -> NotReadyError | None:
     return _too_old("sealed form") if came == hand_over.content_hash else None
 
 
-def _in_receipt(token: str, trust: "Trust") -> NotReadyError | None:
+def _in_receipt(token: str, trust: Trust) -> NotReadyError | None:
     kid = unknown_signer(token, trust.receipt_keys)
     if kid is not None:
         return not_stated(kid)
@@ -117,7 +115,7 @@ def _in_receipt(token: str, trust: "Trust") -> NotReadyError | None:
     )
 
 
-def _in_clock(token: str, trust: "Trust", now: datetime) -> NotReadyError:
+def _in_clock(token: str, trust: Trust, now: datetime) -> NotReadyError:
     at = verify_receipt(token, find_key=trust.receipt_keys.get).at
     return NotReadyError(
         f"the receipt is of {at.isoformat(timespec='seconds')}, and the clock of this machine "
@@ -137,7 +135,7 @@ def _in_channels() -> NotReadyError:
 
 
 def _in_keys(
-    hand_over: ReceivedHandOver, keys: Mapping[KeyId, DecryptionKey], trust: "Trust"
+    hand_over: ReceivedHandOver, keys: Mapping[KeyId, DecryptionKey], trust: Trust
 ) -> NotReadyError | None:
     jwe = parse(hand_over.sealed)
     kids = [entry.kid for entry in jwe.recipients]
@@ -161,7 +159,7 @@ def _in_keys(
     return None
 
 
-def _is_stated_for(desk: DeskRef, kid: KeyId, trust: "Trust") -> bool:
+def _is_stated_for(desk: DeskRef, kid: KeyId, trust: Trust) -> bool:
     """Has our country stated that messages for this desk may be sealed to this key?"""
     if trust.roots is None:
         return True
@@ -178,7 +176,7 @@ def _is_stated_for(desk: DeskRef, kid: KeyId, trust: "Trust") -> bool:
     return False
 
 
-def _in_schemas(sealed: bytes, trust: "Trust") -> NotReadyError | None:
+def _in_schemas(sealed: bytes, trust: Trust) -> NotReadyError | None:
     # The route says what the gateway accepted. If we know that schema, the body lied.
     route = SealRoute.from_bytes(base64url.decode(parse(sealed).aad))
     if trust.schemas.knows(route.kind.value, route.version):
@@ -190,7 +188,7 @@ def _in_schemas(sealed: bytes, trust: "Trust") -> NotReadyError | None:
 
 
 def _in_roots(
-    sealed: bytes, keys: Mapping[KeyId, DecryptionKey], trust: "Trust", roots: Roots
+    sealed: bytes, keys: Mapping[KeyId, DecryptionKey], trust: Trust, roots: Roots
 ) -> NotReadyError | None:
     """Is the origin's key stated by a root of its country that we have not pinned?"""
     try:
@@ -204,7 +202,7 @@ def _in_roots(
     return next((fault for fault in found if fault is not None), None)
 
 
-def _in_root_of(signer: KeyId, trust: "Trust", roots: Roots) -> NotReadyError | None:
+def _in_root_of(signer: KeyId, trust: Trust, roots: Roots) -> NotReadyError | None:
     chain = roots.get(kid_owner(signer))
     versions = chain.versions if chain is not None else ()
     known = {holder.key.kid for root in versions for holder in root.holders}

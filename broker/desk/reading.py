@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from broker.desk.client import MOST_AT_ONCE, EnlaceClient
+from broker.desk.client import EnlaceClient
+from broker.desk.desk_calls import MOST_AT_ONCE
 from broker.desk.failures import UseNotNotedError
 from broker.desk.open import OpenedMessage
 from broker.desk.wire import ContentRef, NotSettled

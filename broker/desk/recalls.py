@@ -9,7 +9,8 @@ from typing import Any
 from broker.admission.dispose import DISPOSITION_TYP
 from broker.desk.failures import AnswerError
 from broker.desk.receipts import ReceiptCheck
-from broker.desk.wire import NotSettled, read_order_status
+from broker.desk.status import read_order_status
+from broker.desk.wire import NotSettled
 from broker.errors import Code, EvidenceError
 from broker.evidence.receipts import parse_agency
 from broker.model import (
@@ -20,7 +21,7 @@ from broker.model import (
     EventKind,
     MessageId,
 )
-from broker.recall_ports import Order
+from broker.ports.recalls import Order
 from keys import jws
 from keys import strict_json as canonical
 from keys.key import SigningKey

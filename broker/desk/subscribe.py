@@ -15,7 +15,8 @@ from typing import Final
 
 import structlog
 
-from broker.desk.client import EnlaceClient, Refusal
+from broker.desk.client import EnlaceClient
+from broker.desk.desk_calls import Refusal
 from broker.desk.failures import UnreachableError
 from broker.desk.leave_compromised import moving_away
 from broker.desk.line import message_line, refusal_line

@@ -16,7 +16,7 @@ from broker.desk.rewriting import (
     rewrite,
     tombstone,
 )
-from broker.recall_ports import Order
+from broker.ports.recalls import Order
 
 
 class HeldError(StoreError):
@@ -25,6 +25,10 @@ class HeldError(StoreError):
 
 class NotHeldError(StoreError):
     """The inbox does not hold the message."""
+
+
+class NotProvenError(StoreError):
+    """The inbox does not hold the recall itself, so nobody proved that its origin asked for it."""
 
 
 def destroy(inbox: Path, order: Order, *, now: datetime) -> None:
@@ -36,6 +40,7 @@ def destroy(inbox: Path, order: Order, *, now: datetime) -> None:
     Raises:
         HeldError: A legal hold runs.
         NotHeldError: Neither the message nor its tombstone is there.
+        NotProvenError: The recall is not there, or takes back something else.
         StoreError: A subscription writes the file, or it cannot be written.
     """
     _require(inbox, order)
@@ -49,15 +54,36 @@ def correct(inbox: Path, order: Order, *, now: datetime) -> None:
     """Mark the message that an order names as superseded; what it said stays, for evidence.
 
     Raises:
-        NotHeldError, StoreError: As :func:`destroy`.
+        NotHeldError, NotProvenError, StoreError: As :func:`destroy`.
     """
     _require(inbox, order)
     rewrite(inbox, partial(_superseded, order=order, by=_replacement(inbox, order), at=now))
 
 
 def _require(inbox: Path, order: Order) -> None:
-    if find(inbox, order.subject, order.origin) is None:
+    line = find(inbox, order.subject, order.origin)
+    if line is None:
         raise NotHeldError(f"{inbox}: does not hold {order.subject} of {order.origin}")
+    if not is_tombstone(line) and not any(_is_its_word(each, order) for each in read_lines(inbox)):
+        raise NotProvenError(f"{inbox}: does not hold {order.id} of {order.origin}")
+
+
+def _is_its_word(line: Line, order: Order) -> bool:
+    """Whether this is the message, opened and proven, by which its origin asks for it.
+
+    The list of orders is the gateway's word alone: who holds the ledger could write into it, and
+    have evidence destroyed that nobody ever took back.
+    """
+    message = line.get("message")
+    if not is_message(line, order.id, order.origin) or not isinstance(message, dict):
+        return False
+    body = message.get("body")
+    of = body.get("of") if isinstance(body, dict) else None
+    return (line.get("content_hash"), message.get("kind"), of) == (
+        order.content_hash,
+        order.kind.value,
+        order.subject,
+    )
 
 
 def _destroyed(line: Line, *, order: Order, at: datetime) -> Line | None:

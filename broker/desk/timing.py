@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from broker.ports import Clock
+from broker.ports.clock import Clock
 
 Sleep: TypeAlias = Callable[[float], Awaitable[object]]
 """Waits so many seconds."""

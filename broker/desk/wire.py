@@ -5,12 +5,22 @@ a desk in another country is not updated on the same day.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
 from broker.desk.failures import AnswerError
+from broker.desk.values import (
+    agency_ref,
+    boolean,
+    desk_ref,
+    moment,
+    optional_text,
+    read,
+    text,
+    whole,
+)
 from broker.directory import AgencyRecord, DirectoryRecord
 from broker.model import (
     AgencyRef,
@@ -19,26 +29,10 @@ from broker.model import (
     DeskRef,
     HandOverNumber,
     MessageId,
-    MessageStatus,
-    OrderStatus,
-    Pair,
     QueueDepth,
     QueueName,
-    RecipientStatus,
-    RefusalReason,
-    StatedUse,
 )
-from schemas.vocabulary import (
-    AgencyFunction,
-    Compartment,
-    Country,
-    Disposition,
-    KeptReason,
-    Kind,
-    Urgency,
-)
-
-T = TypeVar("T")
+from schemas.vocabulary import AgencyFunction, Country, Urgency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +106,14 @@ class NotSettled:
 
 def read_posted(body: bytes) -> Posted:
     """Read the answer to ``POST /v1/messages``."""
-    return _read(
+    return read(
         body,
         lambda members: Posted(
-            id=MessageId(_text(members["id"])),
-            receipt=_optional(members.get("receipt")),
+            id=MessageId(text(members["id"])),
+            receipt=optional_text(members.get("receipt")),
             recipients=tuple(
                 Recipient(
-                    desk=_desk(each), rule=_text(each["rule"]), sealed=_boolean(each["sealed"])
+                    desk=desk_ref(each), rule=text(each["rule"]), sealed=boolean(each["sealed"])
                 )
                 for each in members["recipients"]
             ),
@@ -127,34 +121,18 @@ def read_posted(body: bytes) -> Posted:
     )
 
 
-def read_status(body: bytes) -> MessageStatus:
-    """Read the answer to ``GET /v1/messages/{id}``."""
-    return _read(
-        body,
-        lambda members: MessageStatus(
-            id=MessageId(_text(members["id"])),
-            kind=Kind(members["kind"]),
-            accepted_at=_moment(members["accepted_at"]),
-            expires=_moment(members["expires"]),
-            content_hash=ContentHash(_text(members["content_hash"])),
-            receipt=_text(members["receipt"]),
-            recipients=tuple(_recipient_status(each) for each in members["recipients"]),
-        ),
-    )
-
-
 def read_queues(body: bytes) -> tuple[QueueDepth, ...]:
     """Read the answer to ``GET /v1/queues``."""
-    return _read(
+    return read(
         body,
         lambda members: tuple(
             QueueDepth(
-                queue=QueueName(_text(each["queue"])),
-                waiting=_whole(each["waiting"]),
-                leased=_whole(each["leased"]),
+                queue=QueueName(text(each["queue"])),
+                waiting=whole(each["waiting"]),
+                leased=whole(each["leased"]),
                 oldest_accepted_at=None
                 if each.get("oldest_accepted_at") is None
-                else _moment(each["oldest_accepted_at"]),
+                else moment(each["oldest_accepted_at"]),
             )
             for each in members["queues"]
         ),
@@ -163,17 +141,17 @@ def read_queues(body: bytes) -> tuple[QueueDepth, ...]:
 
 def read_hand_overs(body: bytes) -> tuple[ReceivedHandOver, ...]:
     """Read the answer to a long poll."""
-    return _read(body, lambda members: tuple(_hand_over(each) for each in members["messages"]))
+    return read(body, lambda members: tuple(_hand_over(each) for each in members["messages"]))
 
 
 def read_hand_over(data: bytes) -> ReceivedHandOver:
     """Read the data of a ``message`` event."""
-    return _read(data, _hand_over)
+    return read(data, _hand_over)
 
 
 def read_results(body: bytes, expected: int) -> tuple[Settled | NotSettled, ...]:
     """Read the answer to acknowledgements or refusals: one result for each, in order."""
-    results = _read(body, lambda members: tuple(_result(each) for each in members["results"]))
+    results = read(body, lambda members: tuple(_result(each) for each in members["results"]))
     if len(results) != expected:
         raise AnswerError("the gateway answered another number of entries than were sent")
     return results
@@ -181,12 +159,10 @@ def read_results(body: bytes, expected: int) -> tuple[Settled | NotSettled, ...]
 
 def read_noted_uses(body: bytes, expected: int) -> tuple[datetime | NotSettled, ...]:
     """Read the answer to statements of use: since when each is noted, in order."""
-    results = _read(
+    results = read(
         body,
         lambda members: tuple(
-            NotSettled(code=_text(each["error"]["code"]))
-            if "error" in each
-            else _moment(each["at"])
+            NotSettled(code=text(each["error"]["code"])) if "error" in each else moment(each["at"])
             for each in members["results"]
         ),
     )
@@ -197,153 +173,60 @@ def read_noted_uses(body: bytes, expected: int) -> tuple[datetime | NotSettled, 
 
 def read_notices(body: bytes) -> tuple[tuple[int, str], ...]:
     """Read a page of notices: number and compact JWS of each."""
-    return _read(
+    return read(
         body,
         lambda members: tuple(
-            (_whole(each["number"]), _text(each["notice"])) for each in members["notices"]
+            (whole(each["number"]), text(each["notice"])) for each in members["notices"]
         ),
     )
 
 
 def read_directory(body: bytes) -> DirectoryRecord:
     """Read the directory; its statements are verified by ``Directory.verify``."""
-    return _read(
+    return read(
         body,
         lambda members: DirectoryRecord(
-            version=_whole(members["version"]),
+            version=whole(members["version"]),
             countries=frozenset(Country(each) for each in members["countries"]),
             agencies=tuple(_agency_record(each) for each in members["agencies"]),
-            desks=frozenset(_desk(each) for each in members["desks"]),
-            statements=tuple(_text(each) for each in members["statements"]),
+            desks=frozenset(desk_ref(each) for each in members["desks"]),
+            statements=tuple(text(each) for each in members["statements"]),
             recorded=tuple(
-                None if each is None else _moment(each) for each in members.get("recorded", ())
+                None if each is None else moment(each) for each in members.get("recorded", ())
             ),
         ),
     )
 
 
-def _read(body: bytes, make: Callable[[Mapping[str, Any]], T]) -> T:
-    try:
-        # An array has no members to read: a ``TypeError`` too.
-        return make(json.loads(body))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        # The values stay out of the text: they may be a message's.
-        raise AnswerError("the gateway's answer is not what the protocol says") from None
-
-
 def _hand_over(members: Mapping[str, Any]) -> ReceivedHandOver:
     return ReceivedHandOver(
-        hand_over=HandOverNumber(_whole(members["hand_over"])),
-        queue=QueueName(_text(members["queue"])),
-        origin=_agency(members["origin"]),
-        message_id=MessageId(_text(members["id"])),
-        content_hash=ContentHash(_text(members["content_hash"])),
+        hand_over=HandOverNumber(whole(members["hand_over"])),
+        queue=QueueName(text(members["queue"])),
+        origin=agency_ref(members["origin"]),
+        message_id=MessageId(text(members["id"])),
+        content_hash=ContentHash(text(members["content_hash"])),
         urgency=Urgency(members["urgency"]),
-        attempt=_whole(members["attempt"]),
-        lease_until=_moment(members["lease_until"]),
-        receipt=_text(members["receipt"]),
+        attempt=whole(members["attempt"]),
+        lease_until=moment(members["lease_until"]),
+        receipt=text(members["receipt"]),
         # Written anew: the JWE's members are texts, and its reader checks their spelling.
         sealed=json.dumps(members["sealed"], separators=(",", ":")).encode("ascii"),
     )
 
 
-def _recipient_status(members: Mapping[str, Any]) -> RecipientStatus:
-    reason = members.get("reason")
-    return RecipientStatus(
-        desk=_desk(members),
-        state=DeliveryState(members["state"]),
-        changed_at=_moment(members["changed_at"]),
-        attempts=_whole(members["attempts"]),
-        reason=None if reason is None else RefusalReason(reason),
-        desk_evidence=_optional(members.get("desk_evidence")),
-        receipt=_optional(members.get("receipt")),
-        order=None if members.get("order") is None else read_order_status(members["order"]),
-        # An older gateway does not ask for statements of use.
-        uses=tuple(_stated_use(each) for each in members.get("uses", ())),
-    )
-
-
-def read_order_status(members: Mapping[str, Any]) -> OrderStatus:
-    """Read what a desk did about a recall; the caller says what a wrong form means."""
-    done, why, until = members["disposition"], members["because"], members["until"]
-    answered_at = members["answered_at"]
-    return OrderStatus(
-        answered_at=None if answered_at is None else _moment(answered_at),
-        disposition=None if done is None else Disposition(done),
-        because=None if why is None else KeptReason(why),
-        until=None if until is None else date.fromisoformat(until),
-        desk_evidence=_optional(members["desk_evidence"]),
-        receipt=_optional(members["receipt"]),
-    )
-
-
-def _stated_use(members: Mapping[str, Any]) -> StatedUse:
-    return StatedUse(
-        at=_moment(members["at"]),
-        reader=_text(members["reader"]),
-        purpose=_text(members["purpose"]),
-        times=_whole(members["times"]),
-        token=_text(members["token"]),
-    )
-
-
 def _result(members: Mapping[str, Any]) -> Settled | NotSettled:
     if "error" in members:
-        return NotSettled(code=_text(members["error"]["code"]))
+        return NotSettled(code=text(members["error"]["code"]))
     return Settled(
-        message_id=MessageId(_text(members["id"])),
+        message_id=MessageId(text(members["id"])),
         state=DeliveryState(members["state"]),
-        receipt=_text(members["receipt"]),
+        receipt=text(members["receipt"]),
     )
 
 
 def _agency_record(members: Mapping[str, Any]) -> AgencyRecord:
     return AgencyRecord(
-        ref=_agency(members),
+        ref=agency_ref(members),
         function=AgencyFunction(members["function"]),
-        name=_text(members["name"]),
+        name=text(members["name"]),
     )
-
-
-def _agency(members: Mapping[str, Any]) -> AgencyRef:
-    return AgencyRef(country=Country(members["country"]), agency=_text(members["agency"]))
-
-
-def _desk(members: Mapping[str, Any]) -> DeskRef:
-    return DeskRef(
-        country=Country(members["country"]), compartment=Compartment(members["compartment"])
-    )
-
-
-def _pair(members: Mapping[str, Any]) -> Pair:
-    desk = DeskRef(country=Country(members["to"]), compartment=Compartment(members["compartment"]))
-    return Pair(origin=Country(members["from"]), desk=desk)
-
-
-def _boolean(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise TypeError
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _optional(value: object) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _moment(value: object) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
-    if moment.tzinfo is None:
-        raise ValueError
-    return moment

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from broker.desk.failures import AnswerError
+from broker.desk.values import listed, text, whole
 from broker.desk.wire import ContentRef, NotSettled
 from broker.errors import UnsealError
 from broker.model import ContentHash, DeliveryNumber, MessageId
@@ -52,8 +53,8 @@ def read_waiting(body: bytes) -> WaitingPage:
     try:
         members = json.loads(body)
         return WaitingPage(
-            entries=tuple(_entry(each) for each in _list(members["wraps"])),
-            total=None if members["waiting"] is None else _whole(members["waiting"]),
+            entries=tuple(_entry(each) for each in listed(members["wraps"])),
+            total=None if members["waiting"] is None else whole(members["waiting"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         raise AnswerError("the list of what waits cannot be read") from None
@@ -66,7 +67,7 @@ def read_moved(body: bytes, *, expected: int) -> tuple[Moved | NotSettled, ...]:
         AnswerError: It is not what the protocol says.
     """
     try:
-        results = tuple(_moved(each) for each in _list(json.loads(body)["results"]))
+        results = tuple(_moved(each) for each in listed(json.loads(body)["results"]))
     except (ValueError, TypeError, KeyError, AttributeError, KeyFormatError):
         raise AnswerError("the results cannot be read") from None
     if len(results) != expected:
@@ -80,39 +81,21 @@ def _entry(members: Mapping[str, Any]) -> WaitingEntry:
     except (UnsealError, KeyFormatError):
         recipient = None
     return WaitingEntry(
-        number=DeliveryNumber(_whole(members["number"])),
+        number=DeliveryNumber(whole(members["number"])),
         ref=ContentRef(
-            message_id=MessageId(_text(members["id"])),
-            content_hash=ContentHash(_text(members["content_hash"])),
+            message_id=MessageId(text(members["id"])),
+            content_hash=ContentHash(text(members["content_hash"])),
         ),
-        protected=_text(members["protected"]),
+        protected=text(members["protected"]),
         recipient=recipient,
     )
 
 
 def _moved(members: Mapping[str, Any]) -> Moved | NotSettled:
     if "error" in members:
-        return NotSettled(code=_text(members["error"]["code"]))
+        return NotSettled(code=text(members["error"]["code"]))
     return Moved(
-        message_id=MessageId(_text(members["id"])),
+        message_id=MessageId(text(members["id"])),
         kid=parse_kid(members["key"]),
-        receipt=_text(members["receipt"]),
+        receipt=text(members["receipt"]),
     )
-
-
-def _list(value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError
-    return value

@@ -64,7 +64,7 @@ class ReceiptContent:
 
 
 class ReceiptIssuer:
-    """Signs receipts for one gateway; a ``ports.SignReceipt``."""
+    """Signs receipts for one gateway; a ``ports.receipts.SignReceipt``."""
 
     __slots__ = ("_issuer", "_key")
 

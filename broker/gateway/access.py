@@ -17,7 +17,8 @@ from broker.admission.dpop import DpopNonces, Proof, verify_proof
 from broker.directory import ClientRecord
 from broker.errors import AuthenticationError, Code, ConfigurationError
 from broker.model import Caller, Scope
-from broker.ports import Clock, ProofStore
+from broker.ports.clock import Clock
+from broker.ports.proofs import ProofStore
 from keys.key import VerificationKey
 
 SCHEME: Final = "dpop"

@@ -18,7 +18,7 @@ from broker.gateway import (
 from broker.gateway.context import GATEWAY, Gateway
 from broker.gateway.middleware import add_headers, around
 from broker.gateway.oauth import oauth_routes
-from broker.gateway.requests import MAX_SEALED_BYTES
+from broker.gateway.requests import MAX_BODY_BYTES
 
 ID: Final = r"{id:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
 PAIR_QUEUE: Final = r"[A-Z]{2}\.[A-Z]{2}\.[a-z]{1,20}"
@@ -31,7 +31,7 @@ CODE: Final = r"{code:[a-z-]{1,64}}"
 
 def public_app(gateway: Gateway) -> web.Application:
     """Build the application that agencies and desks meet."""
-    app = web.Application(middlewares=[around], client_max_size=MAX_SEALED_BYTES)
+    app = web.Application(middlewares=[around], client_max_size=MAX_BODY_BYTES)
     app[GATEWAY] = gateway
     app.on_response_prepare.append(add_headers)
     app.add_routes(

@@ -14,12 +14,13 @@ from broker.gateway.metrics import Metrics
 from broker.gateway.polls import PollSessions
 from broker.gateway.proxies import Proxies
 from broker.hand_over import HandOvers
-from broker.key_ports import KeyLedger
 from broker.model import AgencyRef, Caller, DeskRef, Scope
-from broker.ports import Clock, DeliveryLedger
-from broker.recall_ports import RecallLedger
+from broker.ports.clock import Clock
+from broker.ports.deliveries import DeliveryLedger
+from broker.ports.keys import KeyLedger
+from broker.ports.recalls import RecallLedger
+from broker.ports.requests import RequestLedger
 from broker.relay import Relay
-from broker.request_ports import RequestLedger
 from broker.texts.catalogue import Catalogue
 from schemas.loader import SchemaSet
 

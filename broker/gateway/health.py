@@ -10,7 +10,7 @@ from broker.errors import BrokerError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway
 from broker.model import Json
-from broker.ports import Transport
+from broker.ports.transport import Transport
 
 CHECK_TIMEOUT: Final = timedelta(seconds=2)
 OPENMETRICS: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from broker.errors import Code
-from broker.request_ports import RoadRequests
+from broker.ports.requests import RoadRequests
 from keys.forecast import Due
 from keys.key import KeyUse
 

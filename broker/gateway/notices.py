@@ -1,29 +1,62 @@
-"""``/v1/notices``: what the exchange has to tell a country about keys."""
+"""``/v1/notices``: what the exchange has to tell a country, of keys and of requests."""
 
 from typing import Final
 
 from aiohttp import web
 
+from broker.admission.decided import policy_in_force
 from broker.gateway import render
-from broker.gateway.context import GATEWAY, caller_with
+from broker.gateway.context import GATEWAY, Gateway, caller_with
 from broker.gateway.requests import check_parameters, read_number
-from broker.model import Scope
+from broker.model import AgencyRef, Caller, DeskRef, Scope
+from broker.notices import deliveries_in
+from broker.ports.keys import NumberedNotice
+from schemas.vocabulary import Compartment
 
 MOST: Final = 200
 DEFAULT: Final = 50
 LAST_NUMBER: Final = 10**15 - 1
+PROTECTION: Final = f".{Compartment.PROTECTION}"
+SEE_ALL: Final = frozenset({Scope.ADMIN_COUNTRY, Scope.AUDIT_READ})
+"""Who runs a country's part of the exchange hears of every key and every message."""
 
 
 async def list_notices(request: web.Request) -> web.Response:
-    """List the notices for the caller's country, oldest first."""
+    """List the notices for the caller's country that the caller may read, oldest first."""
     gateway = request.app[GATEWAY]
     caller = await caller_with(request, Scope.DIRECTORY_READ)
     check_parameters(request, "after", "limit")
-    found = await gateway.key_ledger.notices(
-        caller.subject.country,
-        after=read_number(request, "after", default=0, low=0, high=LAST_NUMBER),
-        limit=read_number(request, "limit", default=DEFAULT, low=1, high=MOST),
-    )
+    after = read_number(request, "after", default=0, low=0, high=LAST_NUMBER)
+    limit = read_number(request, "limit", default=DEFAULT, low=1, high=MOST)
+    while True:
+        page = await gateway.key_ledger.notices(caller.subject.country, after=after, limit=limit)
+        found = [each for each in page if _may_read(gateway, caller, each)]
+        # An empty answer is the end, so what may not be read is passed over here.
+        if found or len(page) < limit:
+            break
+        after = page[-1].number
     return render.json_response(
         {"notices": [{"number": each.number, "notice": each.notice.token} for each in found]}
     )
+
+
+def _may_read(gateway: Gateway, caller: Caller, each: NumberedNotice) -> bool:
+    """Whether a notice names nothing in ``protection`` that is not the caller's to know.
+
+    Who writes there, and to whom, is for those who read there (SG-02) and for who wrote it.
+    """
+    if SEE_ALL & caller.scopes or _reads_protection(gateway, caller.subject):
+        return True
+    return all(
+        origin == str(caller.subject) or not desk.endswith(PROTECTION)
+        for origin, desk in deliveries_in(each.notice.token)
+    )
+
+
+def _reads_protection(gateway: Gateway, subject: AgencyRef | DeskRef) -> bool:
+    if isinstance(subject, DeskRef):
+        return subject.compartment is Compartment.PROTECTION
+    directory = gateway.directory.current
+    record = directory.agency(subject)
+    policy = policy_in_force(directory)
+    return record is not None and policy.reads(record.function, Compartment.PROTECTION)

@@ -10,7 +10,7 @@ from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_agency, calling_desk
 from broker.gateway.requests import check_parameters, read_choice, read_number
 from broker.model import AgencyRef, DeliveryNumber, DeskRef, Json
-from broker.request_ports import Request, RequestQuestion, RequestState, SentFrom
+from broker.ports.requests import Request, RequestQuestion, RequestState, SentFrom
 from schemas.vocabulary import Compartment, Kind
 
 MOST: Final = 200

@@ -59,11 +59,14 @@ async def _read_body(request: web.Request, media_type: str, at_most: int) -> byt
     if request.content_length is not None and request.content_length > at_most:
         # Refused before its bytes are read.
         raise DocumentError(Code.TOO_LARGE)
+    body = bytearray()
     async with deadline(BODY_DEADLINE):
-        body = await request.read()
-    if len(body) > at_most:
-        raise DocumentError(Code.TOO_LARGE)
-    return body
+        # Counted while it arrives: who sends for ever is answered soon after the limit.
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > at_most:
+                raise DocumentError(Code.TOO_LARGE)
+    return bytes(body)
 
 
 def _media_type(request: web.Request) -> str:

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from broker.errors import ConfigurationError
 from broker.file_watch import FileWatch, UnusableError
-from broker.ports import Clock
+from broker.ports.clock import Clock
 
 ROUNDS: Final = 4
 """Of a handshake in memory; TLS 1.2 takes the most, with two on each side."""

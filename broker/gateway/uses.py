@@ -11,7 +11,7 @@ from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_desk
 from broker.gateway.requests import check_parameters, read_tokens
 from broker.model import DeskRef, Json, UseStatement
-from broker.ports import UseDenied
+from broker.ports.deliveries import UseDenied
 from schemas.loader import SchemaSet
 
 PURPOSES = "purpose"

@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from broker.desk.client import DEFAULT_SETTINGS, ClientSettings, EnlaceClient
+from broker.desk.client import EnlaceClient
+from broker.desk.connection import DEFAULT_SETTINGS, ClientSettings
 from broker.desk.held_keys import HeldKeys
 from broker.desk.pins import Pins
 from broker.desk.profile import Profile
 from broker.directory import AgencyRecord, ClientRecord
 from broker.model import AgencyRef, DeskRef, Pair
-from broker.ports import DirectoryStore
+from broker.ports.directory import DirectoryStore
 from broker.sandbox.authority import make_tls
 from broker.sandbox.countries import CountryKit, Holding
 from broker.sandbox.kits import APPROVED, PROPOSED, STATED, ExchangeKit

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, or_, select
 
-from broker.key_ports import AffectedDelivery
 from broker.model import (
     AgencyRef,
     DeliveryNumber,
@@ -15,6 +14,7 @@ from broker.model import (
     MessageId,
     QueueName,
 )
+from broker.ports.keys import AffectedDelivery
 from broker.storage.tables import IS_SECOND_SIGNED, IS_SIGNED, deliveries, messages, rewraps
 from broker.storage.transaction import padded
 from keys.identifiers import KeyId

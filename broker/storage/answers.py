@@ -18,8 +18,9 @@ from broker.model import (
     Receipt,
     RefusalReason,
 )
-from broker.ports import Answered, SignReceipt
-from broker.request_ports import RETURNED
+from broker.ports.deliveries import Answered
+from broker.ports.receipts import SignReceipt
+from broker.ports.requests import RETURNED
 from broker.storage import receipts
 from broker.storage.clocks import close_clocks, run_on
 from broker.storage.group_commit import Sort

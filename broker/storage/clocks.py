@@ -28,6 +28,8 @@ ASKED = (
     .where(
         messages.c.message_id == bindparam("message_id"),
         clocks.c.desk_country == bindparam("country"),
+        # An agency answers where it sends: police do not answer for the protection desk.
+        clocks.c.compartment == bindparam("compartment"),
         # What came with the same group, but later, was not there to be answered.
         clocks.c.message < bindparam("reply"),
     )
@@ -165,6 +167,7 @@ def _note_reply(transaction: Transaction, number: LogPosition, reply: Acceptance
         {
             "message_id": facts.in_reply_to,
             "country": reply.sender.country.value,
+            "compartment": reply.compartment.value,
             "reply": number,
         },
     )
@@ -187,7 +190,10 @@ def _note_reply(transaction: Transaction, number: LogPosition, reply: Acceptance
 
 
 def _reaches(reply: Acceptance, asked: Row[*tuple[object, ...]]) -> bool:
-    """Whether it goes to the country that asked, or over the channel on which it did."""
-    if reply.channel is not None and reply.channel == asked.channel:
-        return True
+    """Whether it goes back as it was asked: over its channel, or to the country that asked.
+
+    As its thread says; but there a copy of the id may have let it pass, and here it does not.
+    """
+    if reply.channel is not None or asked.channel is not None:
+        return bool(reply.channel == asked.channel)
     return Country(asked.origin_country) in {route.desk.country for route in reply.routes}

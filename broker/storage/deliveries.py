@@ -19,7 +19,8 @@ from broker.model import (
     QueueName,
     UseStatement,
 )
-from broker.ports import Answered, SignReceipt, TellUnread, UseDenied, UseNoted, tell_nobody
+from broker.ports.deliveries import Answered, TellUnread, UseDenied, UseNoted, tell_nobody
+from broker.ports.receipts import SignReceipt
 from broker.storage.answers import ANSWER, Answering
 from broker.storage.database import Database
 from broker.storage.endings import (

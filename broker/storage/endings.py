@@ -6,9 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import Row, bindparam
 
-from broker import request_ports
 from broker.model import DeliveryNumber, DeliveryState, EventKind, QueueName
-from broker.ports import SignReceipt, TellUnread
+from broker.ports import requests
+from broker.ports.deliveries import TellUnread
+from broker.ports.receipts import SignReceipt
 from broker.storage.clocks import close_clocks
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.notices import add_notice
@@ -90,9 +91,7 @@ def expire(transaction: Transaction, wanted: Round) -> int:
     """Expire what is overdue, the longest overdue first."""
     rows = transaction.connection.execute(OVERDUE, {"now": wanted.now, "most": wanted.limit}).all()
     _end(transaction, rows, ending=EXPIRED, now=wanted.now, sign=wanted.sign)
-    close_clocks(
-        transaction, [row.number for row in rows], outcome=request_ports.EXPIRED, at=wanted.now
-    )
+    close_clocks(transaction, [row.number for row in rows], outcome=requests.EXPIRED, at=wanted.now)
     # Receipt, state and notice are one transaction: nobody's message runs out untold.
     for notice in wanted.tell(
         [event_of(row, kind=EventKind.EXPIRED, now=wanted.now) for row in rows]

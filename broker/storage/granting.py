@@ -2,18 +2,24 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, exists, or_, select
 
 from broker.model import Acceptance
 from broker.storage.bulk import Values
-from broker.storage.tables import messages
+from broker.storage.tables import grants, messages, orders
 from broker.storage.transaction import padded
+from schemas.vocabulary import Kind
 
 OWN = select(messages.c.number).where(
     messages.c.message_id.in_(bindparam("ids", expanding=True)),
     messages.c.origin_country == bindparam("country"),
     messages.c.origin_agency == bindparam("agency"),
 )
+STILL_COUNTS = ~exists().where(
+    orders.c.kind == Kind.RECALL.value,
+    or_(orders.c.subject == grants.c.message, orders.c.subject == grants.c.subject),
+)
+"""Nobody took back the reply that granted it, nor the message itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Select, bindparam, case, func, select
 
-from broker.key_ports import InFlight, Place
 from broker.model import QueueName
+from broker.ports.keys import InFlight, Place
 from broker.storage.tables import (
     HAS_CONTENT,
     IS_SECOND_SIGNED,

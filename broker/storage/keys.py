@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from broker.key_ports import (
+from broker.model import DeliveryNumber, DeskRef, Notice
+from broker.ports.keys import (
     AffectedDelivery,
     InFlight,
     NumberedNotice,
@@ -17,8 +18,8 @@ from broker.key_ports import (
     Rewrapped,
     WaitingWrap,
 )
-from broker.model import DeliveryNumber, DeskRef, Notice
-from broker.ports import DirectoryMoved, SignReceipt
+from broker.ports.messages import DirectoryMoved
+from broker.ports.receipts import SignReceipt
 from broker.storage import affected, waiting_wraps
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit

@@ -2,15 +2,19 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, Row, bindparam, select
 
 from broker.model import AgencyRef, DeskRef, Evaluation, Grant, KnownMessage, MessageId
+from broker.storage.granting import STILL_COUNTS
 from broker.storage.tables import deliveries, grants, messages
 from broker.storage.transaction import padded
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
 
+AT_ONCE: Final = 1024
+"""Ids in one question: no database takes more than some thirty thousand values."""
 MESSAGES = select(
     messages.c.number,
     messages.c.message_id,
@@ -30,7 +34,7 @@ DESKS = select(deliveries.c.message, deliveries.c.desk_country, deliveries.c.com
 GRANTS = (
     select(grants, messages.c.message_id)
     .join(messages, messages.c.number == grants.c.subject)
-    .where(grants.c.subject.in_(bindparam("numbers", expanding=True)))
+    .where(grants.c.subject.in_(bindparam("numbers", expanding=True)), STILL_COUNTS)
 )
 
 
@@ -38,6 +42,16 @@ def known_messages(
     connection: Connection, *, ids: Collection[MessageId]
 ) -> Mapping[MessageId, Sequence[KnownMessage]]:
     """Look up what is known by these ids, of whatever agency."""
+    found: dict[MessageId, Sequence[KnownMessage]] = {}
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), AT_ONCE):
+        found.update(_known_by(connection, wanted[start : start + AT_ONCE]))
+    return found
+
+
+def _known_by(
+    connection: Connection, ids: Sequence[MessageId]
+) -> Mapping[MessageId, Sequence[KnownMessage]]:
     rows = connection.execute(MESSAGES, {"ids": padded(ids)}).all()
     if not rows:
         return {}

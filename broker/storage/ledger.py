@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from broker.key_ports import KeyLedger
-from broker.ports import DeliveryLedger, DirectoryStore, MessageLedger, ProofStore
-from broker.recall_ports import RecallLedger
-from broker.request_ports import RequestLedger
-from broker.retention_ports import RetentionLedger
+from broker.ports.deliveries import DeliveryLedger
+from broker.ports.directory import DirectoryStore
+from broker.ports.keys import KeyLedger
+from broker.ports.messages import MessageLedger
+from broker.ports.proofs import ProofStore
+from broker.ports.recalls import RecallLedger
+from broker.ports.requests import RequestLedger
+from broker.ports.retention import RetentionLedger
 from broker.storage.connect import connect
 from broker.storage.database import Database, Limits
 from broker.storage.deliveries import StoredDeliveries

@@ -19,7 +19,8 @@ from broker.model import (
     MessageStatus,
     Receipt,
 )
-from broker.ports import DirectoryMoved, IdTaken, Recorded, SignReceipt
+from broker.ports.messages import DirectoryMoved, IdTaken, Recorded
+from broker.ports.receipts import SignReceipt
 from broker.storage import receipts
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit, Sort

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from broker.key_ports import NumberedNotice, Pickup
 from broker.model import Notice
+from broker.ports.keys import NumberedNotice, Pickup
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.tables import notices, pickups
 from broker.storage.transaction import Transaction

@@ -17,8 +17,8 @@ from broker.model import (
     EventKind,
     MessageId,
 )
-from broker.ports import SignReceipt
-from broker.recall_ports import Disposed, NotFitting, Order
+from broker.ports.recalls import Disposed, NotFitting, Order
+from broker.ports.receipts import SignReceipt
 from broker.storage import receipts
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit, Sort, one_by_one

@@ -3,7 +3,7 @@
 from sqlalchemy import Row
 
 from broker.model import Event, EventKind, LogPosition, Receipt
-from broker.ports import SignReceipt
+from broker.ports.receipts import SignReceipt
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.tables import log
 from broker.storage.transaction import Transaction

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from broker.model import AgencyRef, DeliveryNumber, DeskRef, MessageId, Notice, QueueName
-from broker.request_ports import Request, RequestQuestion, RequestState, RoadRequests, SentFrom
+from broker.ports.requests import Request, RequestQuestion, RequestState, RoadRequests, SentFrom
 from broker.storage.clocks import ESCALATE_ONE, Escalation
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit

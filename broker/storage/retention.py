@@ -17,8 +17,8 @@ from broker.model import (
     MessageId,
     QueueName,
 )
-from broker.ports import SignReceipt
-from broker.retention_ports import Hold, Keeping, Overdue
+from broker.ports.receipts import SignReceipt
+from broker.ports.retention import Hold, Keeping, Overdue
 from broker.storage import receipts
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit, Sort, one_by_one

@@ -8,9 +8,10 @@ from typing import TypeAlias
 from sqlalchemy import Row, bindparam, select, update
 
 from broker.errors import UnsealError
-from broker.key_ports import Rewrap, Rewrapped
 from broker.model import ContentHash, DeliveryNumber, DeskRef, EventKind, MessageId
-from broker.ports import DirectoryMoved, SignReceipt
+from broker.ports.keys import Rewrap, Rewrapped
+from broker.ports.messages import DirectoryMoved
+from broker.ports.receipts import SignReceipt
 from broker.sealing import wire
 from broker.storage import receipts
 from broker.storage.bulk import BulkInsert

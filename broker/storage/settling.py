@@ -17,7 +17,7 @@ from broker.model import (
     Receipt,
     RefusalReason,
 )
-from broker.ports import SignReceipt
+from broker.ports.receipts import SignReceipt
 from broker.storage import receipts
 from broker.storage.tables import deliveries, messages
 from broker.storage.transaction import Transaction

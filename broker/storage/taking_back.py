@@ -20,8 +20,8 @@ from broker.model import (
     LogPosition,
     MessageId,
 )
-from broker.ports import SignReceipt
-from broker.request_ports import RECALLED
+from broker.ports.receipts import SignReceipt
+from broker.ports.requests import RECALLED
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.clocks import close_clocks
 from broker.storage.settling import EVENT_COLUMNS, Settlement, draw_receipt, settle

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from broker.errors import Code
 from broker.model import DeliveryNumber, DeliveryState, StatedUse, UseStatement
-from broker.ports import UseDenied, UseNoted
+from broker.ports.deliveries import UseDenied, UseNoted
+from broker.storage.granting import STILL_COUNTS
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.tables import deliveries, grants, messages, orders, uses
 from broker.storage.transaction import Transaction
@@ -33,7 +34,7 @@ HELD = (
     )
 )
 GRANTS = select(grants.c.countries, grants.c.purposes, grants.c.until).where(
-    grants.c.subject == bindparam("subject")
+    grants.c.subject == bindparam("subject"), STILL_COUNTS
 )
 DESTROYED = (
     select(orders.c.delivery)

@@ -12,7 +12,9 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from broker.model import DeliveryNumber, Outgoing, QueueName
-from broker.ports import Arrival, Clock, DeliveryLedger
+from broker.ports.clock import Clock
+from broker.ports.deliveries import DeliveryLedger
+from broker.ports.transport import Arrival
 
 FIRST_LOOK_SECONDS = 0.005
 """After a wake-up: the publisher's mark in the ledger follows within milliseconds."""

@@ -11,7 +11,7 @@ from aio_pika.exceptions import DeliveryError, PublishError
 
 from broker.errors import ConfigurationError, TransportUnavailableError, UnsealError
 from broker.model import DeliveryNumber, Outgoing, QueueName
-from broker.ports import Clock
+from broker.ports.clock import Clock
 from broker.sealing.wire import without_entries
 from broker.transport.connection import Link, within
 from broker.transport.topology import Topology, declare

@@ -10,7 +10,7 @@ from yarl import URL
 
 from broker.errors import BrokerError, ConfigurationError
 from broker.model import DeliveryNumber, Outgoing, QueueName
-from broker.ports import Clock
+from broker.ports.clock import Clock
 from broker.transport.connection import Link, close_channel, within
 from broker.transport.feed import RabbitFeed, consume
 from broker.transport.publish import Publisher

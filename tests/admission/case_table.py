@@ -73,7 +73,8 @@ def about(case: Case) -> list[str]:
 def outcomes(document: dict[str, Any], function: AgencyFunction) -> Counter[str]:
     """Try a message on every ordered pair; count by the rule that denies, or ``allowed``."""
     compartment = Compartment(document["to"]["compartment"])
-    facts = replace(facts_of(document), lineage=(), grant=None)
+    # What was said before is not there to be asked.
+    facts = replace(facts_of(document), lineage=(), grant=None, in_reply_to=None)
     count: Counter[str] = Counter()
     for origin, recipient in PAIRS:
         sent = replace(

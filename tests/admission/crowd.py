@@ -29,6 +29,10 @@ PURPOSE: Final = {
 }
 
 
+SAYING = frozenset({"nationalities", "habitual_residence", "identifiers", "parts", "part_of"})
+"""Members of somebody, or of a group, that say where they come from."""
+
+
 @dataclass(slots=True)
 class Truth:
     """What the author of a message knows of the people in it."""
@@ -73,6 +77,8 @@ class Author:
             self._forget_people(body)
         for _ in range(self.chance.randint(0, 3)):
             self._add_somebody(kind, body, truth)
+        if kind is Kind.PROTECTION_REFERRAL and self.chance.random() < 0.3:
+            self._mark_all(body, truth)
         document |= {
             "from": {"country": sender.country.value, "agency": sender.agency},
             "to": dict(to),
@@ -86,6 +92,17 @@ class Author:
                 "country": self.chance.choice(MEMBERS),
             }
         return document, truth
+
+    def _mark_all(self, body: dict[str, Any], truth: Truth) -> None:
+        """Say once of a referral what each of its people needs, or agreed to."""
+        if self.chance.random() < 0.5:
+            body["needs"] = ["shelter", "asylum_access"]
+        else:
+            body["consent"]["scope"] = ["share_with_recipient", "asylum_procedure"]
+        truth.marked = True
+        truth.marked_homes |= truth.homes
+        people = [*body.get("subjects", []), *body.get("groups", [])]
+        truth.unsaid |= any(each.keys().isdisjoint(SAYING) for each in people)
 
     def _forget_people(self, body: dict[str, Any]) -> None:
         """Leave out those of the example: of them no truth is known here."""
@@ -196,7 +213,8 @@ class Author:
         if marked:
             truth.marked = True
             truth.marked_homes |= homes
-            truth.unsaid |= not homes
+            # Who was naturalised came from elsewhere.
+            truth.unsaid |= not homes or somebody.keys().isdisjoint(SAYING)
         return somebody
 
 

@@ -15,6 +15,14 @@ from schemas.vocabulary import AgencyFunction, Compartment, Kind
 from tests.admission.region import ALLOWED, Region, around, denied, message
 
 
+def nested(depth: int) -> Any:
+    """Lists in lists."""
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def policy(version: int = 2, **tables: Any) -> JsonObject:
     """A policy as it is decided: the standard one with another version, and these tables."""
     return {**STANDARD_POLICY.to_json(), "version": version, **tables}
@@ -60,6 +68,12 @@ def test_last_one_decided_counts() -> None:
         (policy(3), policy(4), policy(4)),
         # An unreadable one has used its number up.
         ({"version": 7}, policy(7)),
+        # Of which none could follow.
+        (policy(1002),),
+        (policy(10**4299),),
+        # JSON has no word for what this is read as.
+        (policy(2, words={"title": float("inf")}),),
+        (policy(2, words={"title": nested(100_000)}),),
     ],
 )
 def test_everything_is_denied_when_the_last_one_is_unclear(decided: tuple[JsonObject, ...]) -> None:
@@ -72,6 +86,8 @@ def test_a_readable_one_after_an_unclear_one_counts() -> None:
     """Administrators mend it with the next number."""
     assert policy_of(({"version": "x"}, policy(2))).version == 2
     assert policy_of((policy(3), policy(2), policy(4))).version == 4
+    assert policy_of((policy(10**4299), policy(2))).version == 2
+    assert policy_of((policy(1001), policy(2001))).version == 2001
     assert highest_version([policy(3), policy(2)]) == 3
     assert highest_version([]) == 1
     assert highest_version([{"version": True}, {"version": "9"}]) == 1
@@ -138,6 +154,21 @@ def test_policy_names_what_is_missing_and_no_value() -> None:
     with pytest.raises(PolicyError, match="names something unknown") as refused:
         Policy.from_json(policy(2, consent={"purposes": ["secret-value"]}))
     assert "secret-value" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": 0}, "^version: "),
+        ({"extra": {}}, "^policy: has a member"),
+        ({"readers": {"required": "protection"}}, "^readers: must be a list"),
+        ({"consent": {"purposes": ["prosecution", "prosecution"]}}, "^consent: names something tw"),
+    ],
+)
+def test_policy_names_the_table_that_is_wrong(change: JsonObject, said: str) -> None:
+    """The first word of the refusal says where to look."""
+    with pytest.raises(PolicyError, match=said):
+        Policy.from_json({**policy(2), **change})
 
 
 def test_purposes_are_those_of_the_code_list() -> None:

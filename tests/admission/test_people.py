@@ -82,10 +82,12 @@ def test_mark_is_not_found_where_there_is_none(body: dict[str, Any]) -> None:
         {"nationalities": [{"country": "HN", "count": {"value": 3}}]},
         {"nationalities": [{"region": "africa"}], "habitual_residence": "HN"},
         {"habitual_residence": "HN"},
-        {"naturalised_in": "HN"},
+        {"nationalities": ["HN"], "naturalised_in": "HN"},
         {"parts": [{"attribute": "adult", "nationality": "HN"}]},
         {"identifiers": [{"kind": "passport", "country": "HN"}]},
         {"documents": [{"kind": "identity_card", "issuing_country": "HN"}]},
+        {"documents": [{"kind": "birth_certificate", "issuing_country": "HN"}]},
+        {"documents": [{"kind": "visa", "holders": ["HN"]}]},
         {"documents": [{"kind": "visa", "issuing_country": "US", "holders": ["HN"]}]},
     ],
 )
@@ -128,6 +130,14 @@ def test_origin_is_none_of_ours_when_they_come_from_elsewhere(said: dict[str, An
             "other_nationalities": True,
         },
         {"category": "other", "protection_status": "refugee", "part_of": "G9"},
+        {"category": "other", "protection_status": "refugee", "naturalised_in": "US"},
+        {
+            "category": "other",
+            "protection_status": "refugee",
+            "documents": [
+                {"kind": "passport", "issuing_country": "VE", "condition": "counterfeit"}
+            ],
+        },
     ],
 )
 def test_origin_is_every_country_when_nothing_is_said(somebody: dict[str, Any]) -> None:
@@ -135,11 +145,47 @@ def test_origin_is_every_country_when_nothing_is_said(somebody: dict[str, Any]) 
     assert about(groups=[somebody]).marked_origins == frozenset(Country)
 
 
+def test_origin_counts_of_who_needs_access_to_asylum() -> None:
+    """A need is a mark, and marks the person who has it."""
+    subject = {"pseudonym": "PS-A123", "nationalities": ["HN"], "needs": ["asylum_access"]}
+
+    assert about(subjects=[subject]).marked_origins == {Country.HONDURAS}
+
+
 def test_origin_is_nobodys_when_a_report_marks_no_one_in_particular() -> None:
     """A profile of a whole report says of nobody where he comes from."""
     found = about(vulnerability={"profiles": ["international_protection_need"]})
 
     assert (found.has_marked, found.marked_origins) == (True, NOBODY)
+
+
+MARKS_ON_ALL: dict[str, dict[str, Any]] = {
+    "a need of the whole referral": {"needs": ["shelter", "asylum_access"]},
+    "what was consented to": {"consent": {"given": "yes", "scope": ["asylum_procedure"]}},
+    "why it is declined": {"refusal_ground": "protection_firewall"},
+}
+
+
+@pytest.mark.parametrize("mark", MARKS_ON_ALL)
+def test_origin_is_every_country_when_the_mark_is_on_all_and_one_says_nothing(mark: str) -> None:
+    """A referral says once what its subjects need or agreed to; that marks each of them."""
+    silent = {"pseudonym": "PS-A123", "category": "other", "protection_status": "not_asked"}
+    told = silent | {"nationalities": ["HN"]}
+
+    found = about(subjects=[told, silent], **MARKS_ON_ALL[mark])
+
+    assert (found.has_marked, found.marked_origins) == (True, frozenset(Country))
+    assert about(subjects=[told], **MARKS_ON_ALL[mark]).marked_origins == {Country.HONDURAS}
+    group = {"category": "other", "count": {"value": 3}}
+    assert about(groups=[group], **MARKS_ON_ALL[mark]).marked_origins == frozenset(Country)
+
+
+def test_origin_is_every_country_when_an_answer_is_refused_for_protection() -> None:
+    """Who asks after his own national learns from this ground alone where he has fled to."""
+    found = about(outcome="refused", refusal_ground="protection_firewall")
+
+    assert (found.has_marked, found.marked_origins) == (True, frozenset(Country))
+    assert not about(outcome="refused", refusal_ground="legal_prohibition").has_marked
 
 
 def test_origin_is_that_of_the_group_that_it_is_part_of() -> None:
@@ -179,6 +225,11 @@ def test_origins_are_the_stricter_ones_for_a_channel() -> None:
     [
         {"parts": [{"attribute": "unaccompanied_child"}]},
         {"parts": [{"attribute": "teenager"}]},
+        {"parts": [{"attribute": "separated_child"}]},
+        {"parts": [{"attribute": "child_in_family"}]},
+        {"parts": [{"attribute": "child"}]},
+        {"age": {"value": 12}},
+        {"ages": {"maximum": 17}},
         {"ages": {"minimum": 13, "maximum": 17}},
         {"ages": {"minimum": 16, "maximum": 40}},
         {"ages": {"value": 17}},
@@ -316,6 +367,7 @@ def test_natural_person_is_not_named_among_organisations() -> None:
         ("suspect", ["passenger"], True),
         ("convicted", ["passenger", "unknown"], True),
         ("suspect", ["passenger", "family_payer"], True),
+        ("suspect", ["passenger", "family_payer", "unknown"], True),
         ("suspect", ["passenger", "driver"], False),
         ("suspect", ["driver"], False),
         ("suspect", [], False),
@@ -338,6 +390,7 @@ def test_accused_of_nothing_but_being_moved_is_found(
         ("smuggled_migrant", ["guide"], True),
         ("smuggled_migrant", ["passenger", "driver"], True),
         ("victim", ["boat_crew"], True),
+        ("victim", ["transporter"], True),
         ("victim", ["migrant_acting_as_guide"], True),
         ("suspect", ["migrant_acting_as_guide"], True),
         ("suspect", ["driver"], False),
@@ -358,6 +411,15 @@ def test_migrant_who_acted_needs_a_basis_and_a_second_officer(
     assert of_person(category=category, roles=roles, **basis).needs_second_officer is needs
     assert of_group(category=category, roles=roles).needs_second_officer is needs
     assert not of_group(category=category, roles=roles).criminalises
+
+
+def test_one_migrant_who_acted_is_found_among_others() -> None:
+    """One is enough, whoever else is in the message."""
+    driver = {"category": "smuggled_migrant", "age_group": "adult", "roles": ["driver"]}
+
+    found = about(persons=[ADULT, driver, ADULT])
+
+    assert (found.needs_second_officer, found.criminalises) == (True, True)
 
 
 # --- as facts -------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Taking back: only by who wrote the message, and to whoever had it (SG-07)."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
@@ -9,7 +9,7 @@ import pytest
 
 from broker.admission.authorise import Circumstances, authorise
 from broker.admission.policy import EMPTY_POLICY
-from broker.admission.recall import TAKING_BACK, keys_to_seal_to
+from broker.admission.recall import TAKING_BACK, hides_recipients, keys_to_seal_to
 from broker.directory import Directory, DirectoryRecord
 from broker.errors import Code, KeyUnavailableError, PermissionDeniedError
 from broker.model import (
@@ -22,8 +22,10 @@ from broker.model import (
     MessageId,
     Route,
 )
+from keys.channel import Channel, Term
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
+from tests.admission.region import charter
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FGR = AgencyRef(country=Country.MEXICO, agency="fgr")
@@ -251,3 +253,39 @@ def test_message_waits_when_one_desk_has_no_key(kind: Kind) -> None:
         keys_to_seal_to(kind, (GT, HN), keys_of(HN="h"), NOW)
     with pytest.raises(RuntimeError):
         keys_to_seal_to(kind, (), keys_of(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("shown", "hides", "hides_a_recall"),
+    [
+        ((True,), False, False),
+        ((False,), True, True),
+        ((True, True), False, False),
+        ((False, True), False, True),
+        ((True, False), True, True),
+        ((), True, True),
+    ],
+)
+def test_recall_shows_no_recipients_when_any_charter_hid_them(
+    shown: tuple[bool, ...], *, hides: bool, hides_a_recall: bool
+) -> None:
+    """Who had the message is told by the terms of its time, not by those of the recall."""
+    members = {Country.MEXICO: ("fgr",), Country.GUATEMALA: ("mp",)}
+    terms = tuple(
+        Term(
+            charter=replace(
+                charter(members, Compartment.INTELLIGENCE), version=number, shows_recipients=each
+            ),
+            since=NOW - timedelta(days=10 - number),
+        )
+        for number, each in enumerate(shown, start=1)
+    )
+    channel = Channel(name=HLSG, terms=terms)
+    directory = cast("Directory", SimpleNamespace(channel=lambda _: channel))
+
+    sent = replace(recall(to=TO_CHANNEL), kind=Kind.ROUTE_REPORT)
+    assert hides_recipients(sent, directory, NOW) is hides
+    assert hides_recipients(recall(to=TO_CHANNEL), directory, NOW) is hides_a_recall
+    assert not hides_recipients(recall(to=TO_BOTH), directory, NOW)
+    unknown = cast("Directory", SimpleNamespace(channel=lambda _: None))
+    assert hides_recipients(sent, unknown, NOW)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from broker.admission.rules.compartments import forbidden_readers
 from broker.admission.rules.lineage import unknown_roots
 from broker.admission.rules.table import AT_THE_DESK, RULES
 from broker.model import AgencyRef, DeskRef, Evaluation, Grant, KnownMessage, Message, MessageId
+from keys.charter import Sealing
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind, Urgency
 from tests.admission.region import (
     ALLOWED,
@@ -86,12 +88,15 @@ def test_rules_that_need_nothing_else_are_asked_at_the_desk_too() -> None:
 
 def test_rules_say_where_else_they_are_asked() -> None:
     """Of a recall only what it says itself; without a ledger nothing about earlier messages."""
-    of_a_recall = {rule.check.__name__ for rule in RULES if rule.of_a_recall}
+    of_a_recall = {
+        rule.check.__name__ for rule in RULES if rule.of_a_recall and not rule.of_earlier
+    }
     of_earlier = {rule.name for rule in RULES if rule.of_earlier}
     again = {rule.check.__name__ for rule in RULES if rule.at_the_desk}
 
     assert of_a_recall == {"no_child_is_exposed", "codes_not_stories"}
     assert of_earlier == {"SG-05", "SG-11"}
+    assert all(rule.of_a_recall for rule in RULES if rule.of_earlier)
     assert again == {
         "there_are_rules",
         "kind_fits",
@@ -557,6 +562,67 @@ def test_first_originator_is_asked_when_it_was_handed_on() -> None:
     assert denied(derived(2), around(second, replace(first, grants=(GRANT,)))) == DENIED
 
 
+def test_lineage_is_denied_when_it_ends_in_more_messages_than_any_report_has() -> None:
+    """A tree of fifty times fifty times fifty is made to be looked up, and not to be read."""
+    roots = [
+        {message_id_of(number) for number in range(start, start + 500)} for start in (100, 600)
+    ]
+    wide = [known(1, ME, roots=roots[0]), known(2, ME, roots=roots[1])]
+    too_wide = [*wide, known(3, ME, roots={message_id_of(2000)})]
+
+    assert denied(derived(1, 2), around(*wide)) == ALLOWED
+    assert denied(derived(1, 2, 3), around(*too_wide)) == (
+        "originator-denied",
+        "SG-05",
+        "/lineage",
+    )
+
+
+@pytest.mark.parametrize("kind", [Kind.RECALL, Kind.RECTIFICATION])
+def test_rectification_is_held_to_what_it_derives_from(kind: Kind) -> None:
+    """It goes where its message went, and carries nothing there that others restricted."""
+    own = known(4, ME, desk(SV))
+    sent = derived(1, kind=kind, concerns=own.id)
+    grant = replace(GRANT, to_countries=frozenset({SV}))
+
+    assert denied(sent, around(own, FROM_GT)) == DENIED
+    assert denied(sent, around(own)) == UNKNOWN
+    told = allowed(sent, around(own, replace(FROM_GT, grants=(grant,))))
+    assert told.roots == {FROM_GT.id}
+    alone = allowed(message(kind=kind, concerns=own.id, to=(SV,)), around(own))
+    assert alone.roots == {MESSAGE.id}
+
+
+def test_lineage_is_unknown_to_civil_society_but_for_what_could_name_it() -> None:
+    """It reads referrals to itself, and learns of nothing else that lies at its desk."""
+    ngo = agency(MX, CIVIL)
+
+    def from_gt(kind: Kind) -> KnownMessage:
+        sender = agency(GT, CHILDREN)
+        return known(1, sender, desk(MX, PROTECTION), compartment=PROTECTION, kind=kind)
+
+    sent = derived(1, sender=ngo, compartment=PROTECTION, to=(SV,), purpose="victim_protection")
+    assert denied(sent, around(from_gt(Kind.GENERAL_REPORT))) == UNKNOWN
+    assert denied(sent, around(from_gt(Kind.PROTECTION_REFERRAL))) == ALLOWED
+
+
+@pytest.mark.parametrize("roots", [(), (message_id_of(3),)], ids=["an origin", "derived"])
+def test_lineage_is_unknown_when_a_message_takes_the_id_of_what_it_derives_from(
+    roots: tuple[MessageId, ...],
+) -> None:
+    """Honduras would hide what Guatemala restricted behind a message of its own of that id."""
+    grant = replace(GRANT, to_countries=frozenset({MX}))
+    first = known(1, PARTNER, desk(HN), handling=H2, grants=(grant,))
+    between = known(2, agency(HN, PROSECUTION), desk(MX), handling=H2, roots={first.id})
+    sent = derived(1, sender=agency(HN, POLICE), to=(MX,))
+    around_both = around(replace(first, roots=frozenset(roots) or first.roots), between)
+
+    assert denied(sent, around_both) == ALLOWED
+    assert denied(replace(sent, id=first.id), around_both) == UNKNOWN
+    again = derived(2, sender=agency(HN, POLICE), to=(MX,))
+    assert denied(replace(again, id=first.id), around_both) == UNKNOWN
+
+
 @pytest.mark.parametrize("handling", [H1, H2, H3])
 def test_judicial_use_is_denied_without_consent(handling: HandlingCode) -> None:
     """From H1 on, in the judicial compartment, even to who had the message."""
@@ -751,3 +817,51 @@ def test_every_agency_of_the_region_is_registered() -> None:
     circumstances: Circumstances = around()
 
     assert all(circumstances.directory.agency(ref) is not None for ref in EVERY_AGENCY)
+
+
+# --- around the rules -----------------------------------------------------------------------
+
+ORIGIN_SEALED = replace(
+    charter({MX: ("prosecution",), GT: ("prosecution",)}, INTELLIGENCE), sealing=Sealing.ORIGIN
+)
+SEALING = ("origin-sealing-required", "", "/to/channel")
+
+
+def test_channel_that_asks_for_origin_sealing_takes_nothing_else() -> None:
+    """The gateway must not read it, so it is refused before a rule is asked."""
+    circumstances = around(directory=Region(charters=[ORIGIN_SEALED]))
+    sent = message(channel=CHANNEL)
+
+    assert denied(sent, circumstances) == SEALING
+    assert denied(sent, replace(circumstances, is_sealed=True)) == ALLOWED
+
+
+def recall(subject: KnownMessage, **more: Any) -> Message:
+    """Take an earlier message back, with the address that it had."""
+    return message(
+        kind=Kind.RECALL,
+        channel=subject.channel,
+        concerns=subject.id,
+        compartment=subject.compartment,
+        **more,
+    )
+
+
+def test_recall_over_a_channel_is_sealed_as_its_messages_are() -> None:
+    """Nothing that was closed keeps it back; but the gateway must not read it either."""
+    subject = known(1, ME, desk(GT), channel=CHANNEL)
+    circumstances = around(subject, directory=Region(charters=[ORIGIN_SEALED]))
+
+    assert denied(recall(subject), circumstances) == SEALING
+    assert denied(recall(subject), replace(circumstances, is_sealed=True)) == ALLOWED
+    assert denied(recall(subject), around(subject)) == ALLOWED
+
+
+def test_recall_is_judged_by_what_it_says_itself() -> None:
+    """In protection it tells no story, and it exposes no child; nothing else is asked."""
+    subject = known(1, ME, desk(GT, PROTECTION), compartment=PROTECTION)
+    circumstances = around(subject, policy=EMPTY_POLICY)
+
+    assert denied(recall(subject, purpose="prosecution"), circumstances) == ALLOWED
+    assert denied(recall(subject, has_narrative=True), circumstances)[0] == "narrative-denied"
+    assert denied(recall(subject, exposes_child=True), circumstances)[0] == "child-exposed"

@@ -127,7 +127,7 @@ def _message(document: dict[str, Any], kind: Kind, sender: AgencyRef, address: A
         to=address,
         urgency=Urgency.PRIORITY,
         handling=HandlingCode(document["handling"]["code"]),
-        facts=replace(facts, lineage=(), grant=None),
+        facts=replace(facts, lineage=(), grant=None, in_reply_to=None),
         second_signed_with="MX-2",
     )
 

@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import pytest
 
+from broker.admission.circumstances import Circumstances
+from broker.admission.policy import STANDARD_POLICY
 from broker.admission.recipients import Destination
 from broker.admission.threads import check_thread
 from broker.errors import Code, PermissionDeniedError
@@ -21,12 +23,12 @@ from broker.model import (
     Route,
 )
 from keys.charter import ChannelName
-from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
+from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind
 
 MX, GT, HN, SV = Country.MEXICO, Country.GUATEMALA, Country.HONDURAS, Country.EL_SALVADOR
 ASKED = MessageId("0193574e-0000-7000-8000-000000000001")
 TRIO, OTHER = ChannelName("trio"), ChannelName("other")
-INTELLIGENCE, JUDICIAL = Compartment.INTELLIGENCE, Compartment.JUDICIAL
+INTELLIGENCE, JUDICIAL, PROTECTION = Compartment
 
 
 def asked(sender: Country = MX, *to: Country, **changes: Any) -> KnownMessage:
@@ -62,6 +64,7 @@ class Reply:
     compartment: Compartment = INTELLIGENCE
     channel: ChannelName | None = None
     in_reply_to: MessageId | None = ASKED
+    function: AgencyFunction = AgencyFunction.PROSECUTION
     known: Mapping[MessageId, Sequence[KnownMessage]] = field(
         default_factory=lambda: {ASKED: [asked()]}
     )
@@ -83,7 +86,12 @@ class Reply:
             for each in self.to
         )
         destination = Destination(compartment=self.compartment, routes=routes)
-        check_thread(cast("Envelope", message), destination, self.known)
+        around = SimpleNamespace(
+            known=self.known,
+            policy=STANDARD_POLICY,
+            directory=SimpleNamespace(agency=lambda _: SimpleNamespace(function=self.function)),
+        )
+        check_thread(cast("Envelope", message), destination, cast("Circumstances", around))
 
 
 IN_TRIO = {ASKED: [asked(MX, GT, HN, channel=TRIO)]}
@@ -94,6 +102,24 @@ ALLOWED = {
     "in its channel": Reply(channel=TRIO, known=IN_TRIO, to=(HN, MX)),
     "to an own question, in its channel": Reply(sender=MX, channel=TRIO, known=IN_TRIO, to=(GT,)),
     "more to who has the first": Reply(sender=MX, to=(GT,)),
+    "in protection, by who reads there": Reply(
+        known={ASKED: [asked(compartment=Compartment.PROTECTION)]},
+        compartment=Compartment.PROTECTION,
+        function=AgencyFunction.CHILD_PROTECTION,
+    ),
+    "to one's own, in protection": Reply(
+        sender=MX,
+        to=(GT,),
+        known={
+            ASKED: [
+                replace(
+                    asked(compartment=Compartment.PROTECTION),
+                    sender=AgencyRef(country=MX, agency="mp"),
+                )
+            ]
+        },
+        compartment=Compartment.PROTECTION,
+    ),
     "of two messages of that id, to one's own": Reply(
         known={ASKED: [asked(SV, HN), asked(HN, GT, channel=OTHER), asked()]}
     ),
@@ -107,7 +133,13 @@ ELSEWHERE = {
     "more to who has not the first": Reply(sender=MX, to=(HN,)),
     "more in another compartment": Reply(sender=MX, to=(GT,), compartment=JUDICIAL),
 }
+IN_PROTECTION = {ASKED: [asked(compartment=PROTECTION)]}
 UNKNOWN = {
+    "of the protection desk next door": Reply(known=IN_PROTECTION),
+    "of the protection desk next door, into protection": Reply(
+        known=IN_PROTECTION, compartment=PROTECTION
+    ),
+    "what a neighbour asked in protection": Reply(sender=MX, to=(GT,), known=IN_PROTECTION),
     "nobody's": Reply(known={}),
     "of others": Reply(sender=HN),
     "of others, by their channel": Reply(sender=SV, channel=TRIO, known=IN_TRIO),

@@ -28,7 +28,7 @@ from broker.gateway.context import Gateway
 from broker.model import AgencyRef, DeskRef
 from broker.sandbox.ports import free_ports
 from broker.sandbox.world import Plan, World, make_world
-from broker.wiring import running_gateway
+from broker.wiring.run import running_gateway
 from keys import base64url
 from keys.algorithms import SignatureAlgorithm
 from keys.custody.envelope import INTERACTIVE_DEMO

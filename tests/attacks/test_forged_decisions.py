@@ -14,7 +14,7 @@ from broker.directory import Directory, DirectoryRecord
 from broker.directory_watch import DirectoryWatch
 from broker.errors import ConfigurationError
 from broker.model import AgencyRef, DeskRef
-from broker.ports import DirectoryStore
+from broker.ports.directory import DirectoryStore
 from broker.recollection import InFile
 from broker.sandbox.countries import CountryKit
 from broker.sandbox.kits import ExchangeKit, Kit

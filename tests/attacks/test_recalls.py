@@ -26,7 +26,7 @@ from broker.model import (
     MessageId,
     RefusalReason,
 )
-from broker.recall_ports import Order
+from broker.ports.recalls import Order
 from broker.sealing.wire import read_recipient
 from keys.identifiers import KeyId
 from keys.key import SigningKey

@@ -119,6 +119,22 @@ def test_propose_shows_the_whole_charter_and_what_is_missing(both: Both) -> None
     assert both.look("list").lines == []
 
 
+def test_propose_names_an_agency_that_may_not_read(both: Both) -> None:
+    """Its name in the charter would close the channel to every message (SG-02)."""
+    office = both.office
+    for name, function in (("fgr", "prosecution"), ("uif", "child_protection")):
+        added = office.cli(
+            *("admin", "agency", "add", f"MX/{name}", "--function", function, "--name", name),
+            *("--ledger-url", office.ledger),
+        )
+        assert added.code == 0, added.err
+
+    ran = both.channel("MX ana", "propose", FILE)
+
+    assert "MX/uif: an agency for child_protection may not read intelligence" in ran.err
+    assert "MX/fgr: an agency" not in ran.err
+
+
 def test_consent_shows_the_charter_to_whoever_consents(both: Both) -> None:
     """Nobody consents to a name."""
     name = both.propose()

@@ -136,6 +136,14 @@ def test_check_refuses_a_version_that_does_not_rise(tmp_path: Path, cli: Cli) ->
     assert "not above 1" in ran.err
 
 
+def test_check_refuses_a_version_after_which_none_could_follow(tmp_path: Path, cli: Cli) -> None:
+    """Nobody numbers a policy so that there is no next one."""
+    ran = cli("policy", "check", written(tmp_path, ("version = 1", "version = 1002")))
+
+    assert ran.code == 6
+    assert "far above 1" in ran.err
+
+
 def message(folder: Path, **changes: Any) -> Path:
     """A judicial request of Mexico's prosecution."""
     example = next(examples.accepted(Kind.JUDICIAL_REQUEST)).message

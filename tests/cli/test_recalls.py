@@ -67,7 +67,7 @@ def recorded(gateway: FakeGateway, disposition: Disposition) -> None:
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Path:
-    """Have an inbox with the message."""
+    """Have an inbox with the message, and with what took it back."""
     path = tmp_path / "inbox.jsonl"
     line = {
         "id": SUBJECT,
@@ -76,9 +76,25 @@ def inbox(tmp_path: Path) -> Path:
         "content_hash": "h" * 43,
         "message": {"body": {"text": SECRET}},
     }
+    words = [
+        {
+            "id": RECALL["id"],
+            "hand_over": 2,
+            "origin": RECALL["origin"],
+            "content_hash": RECALL["content_hash"],
+            "message": {"kind": kind, "body": {"of": SUBJECT}},
+        }
+        for kind in ("recall", "rectification")
+    ]
     path.touch(mode=0o600)
-    path.write_bytes(orjson.dumps(line) + b"\n")
+    path.write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in (line, *words)))
     return path
+
+
+def first_line(inbox: Path) -> dict[str, Any]:
+    """What stands of the message."""
+    line: dict[str, Any] = orjson.loads(inbox.read_bytes().splitlines()[0])
+    return line
 
 
 def test_recalls_are_open_until_they_are_answered(as_desk: FakeGateway, cli: Cli) -> None:
@@ -110,7 +126,39 @@ def test_answer_destroys_first_and_then_signs(as_desk: FakeGateway, inbox: Path,
     assert ran.code == 0, ran.err
     assert ran.lines[0]["disposition"] == "destroyed"
     assert SECRET not in inbox.read_text()
-    assert orjson.loads(inbox.read_bytes())["recall"] == RECALL["id"]
+    assert first_line(inbox)["recall"] == RECALL["id"]
+
+
+def test_answer_destroys_nothing_when_the_recall_itself_did_not_come(
+    as_desk: FakeGateway, inbox: Path, cli: Cli
+) -> None:
+    """The gateway's list alone is not the originator's word."""
+    inbox.write_bytes(inbox.read_bytes().splitlines()[0] + b"\n")
+    listed(as_desk)
+
+    ran = cli("recalls", "answer", RECALL["id"], "--destroyed", "--inbox", inbox.parent)
+
+    assert ran.code == ExitCode.VALIDATION
+    assert "only the recall itself" in ran.err
+    assert SECRET in inbox.read_text()
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "no current key"), ("es", "clave vigente")])
+def test_answer_says_whom_to_ask_when_the_recall_was_sealed_without_this_desk(
+    as_desk: FakeGateway, inbox: Path, cli: Cli, language: str, word: str
+) -> None:
+    """Nothing will ever come to its inbox, and the list alone is the gateway's word."""
+    inbox.write_bytes(inbox.read_bytes().splitlines(keepends=True)[0])
+    listed(as_desk, delivery="not-sealed")
+
+    ran = cli(
+        *("recalls", "answer", RECALL["id"], "--destroyed", "--inbox", inbox, "--lang", language)
+    )
+
+    assert ran.code != 0
+    assert word in ran.err
+    assert "MX/fiscalia" in ran.err
+    assert SECRET in inbox.read_text()
 
 
 def test_answer_can_be_repeated_when_the_gateway_was_away(
@@ -149,7 +197,7 @@ def test_answer_marks_what_was_rectified(as_desk: FakeGateway, inbox: Path, cli:
     ran = cli("recalls", "answer", RECALL["id"], "--corrected", "--inbox", inbox)
 
     assert ran.code == 0, ran.err
-    assert orjson.loads(inbox.read_bytes())["superseded"]["rectification"] == RECALL["id"]
+    assert first_line(inbox)["superseded"]["rectification"] == RECALL["id"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from broker.model import ContentHash, DeliveryNumber, MessageId, Outgoing, QueueName
 from broker.sandbox.rabbitmq_node import private_rabbitmq_node
 from broker.transport.rabbitmq import open_rabbitmq
-from broker.wiring import utc_now
+from broker.wiring.clock import utc_now
 from schemas.vocabulary import Urgency
 from tests.services.rabbitmq import private_folder
 

@@ -22,7 +22,7 @@ from broker.demo.words import Words
 from broker.model import DeskRef
 from broker.sandbox.world import World, make_world
 from broker.texts.catalogue import Catalogue
-from broker.wiring import running_gateway
+from broker.wiring.run import running_gateway
 from keys import base64url
 from keys.custody.envelope import INTERACTIVE_DEMO
 from keys.key import DecryptionKey

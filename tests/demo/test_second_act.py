@@ -26,7 +26,7 @@ from broker.demo.words import Words
 from broker.model import DeskRef, MessageId
 from broker.sandbox.charters import shipped_charters
 from broker.sandbox.world import Plan, World, make_world
-from broker.wiring import running_gateway
+from broker.wiring.run import running_gateway
 from keys.custody.envelope import INTERACTIVE_DEMO
 from keys.key import DecryptionKey
 from schemas.loader import SchemaSet

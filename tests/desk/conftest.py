@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from broker.desk.client import ClientSettings, EnlaceClient
+from broker.desk.client import EnlaceClient
+from broker.desk.connection import ClientSettings
 from broker.desk.profile import Profile
 from tests.desk import world
 from tests.desk.world import FakeClock

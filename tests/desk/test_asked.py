@@ -11,7 +11,7 @@ from broker.desk.client import EnlaceClient
 from broker.desk.failures import AnswerError
 from broker.desk.notices import NOTICE_TYP, read_notice
 from broker.errors import EvidenceError
-from broker.request_ports import RequestState
+from broker.ports.requests import RequestState
 from keys import jws, strict_json
 from keys.strict_json import JsonObject
 from tests.desk import world

@@ -8,7 +8,9 @@ import aiohttp
 import pytest
 
 from broker.desk import sign
-from broker.desk.client import ClientSettings, EnlaceClient, Refusal
+from broker.desk.client import EnlaceClient
+from broker.desk.connection import ClientSettings
+from broker.desk.desk_calls import Refusal
 from broker.desk.failures import AccessError, AnswerError, ProblemError, UnreachableError
 from broker.desk.retry import RetryPolicy
 from broker.desk.wire import NotSettled, Settled

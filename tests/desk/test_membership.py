@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from broker.desk.failures import NotReadyError
+from broker.desk.failures import NotReadyError, OpeningError
 from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP, fault_of
-from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
+from broker.desk.open import OpenedMessage, open_hand_over
+from broker.desk.trust import Trust
 from broker.directory import Directory, DirectoryRecord
 from broker.model import DeskRef, RefusalReason
 from broker.sealing.route import SealRoute

@@ -8,11 +8,12 @@ import orjson
 import pytest
 
 from broker.desk import sign
-from broker.desk.failures import NotReadyError
+from broker.desk.failures import NotReadyError, OpeningError
 from broker.desk.line import message_line, verify_line
-from broker.desk.open import OpenedMessage, OpeningError, Trust, open_hand_over
+from broker.desk.open import OpenedMessage, open_hand_over
+from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver, read_hand_over
-from broker.model import AgencyRef, DeskRef, EventKind, RefusalReason
+from broker.model import NO_KEY, AgencyRef, DeskRef, EventKind, RefusalReason
 from broker.sealing.route import SealRoute
 from keys import base64url
 from schemas.vocabulary import Compartment, Country, Urgency
@@ -147,6 +148,11 @@ REFUSED: dict[str, tuple[dict[str, Any], RefusalReason, str]] = {
         RECEIPT,
         "receipt-recipients",
     ),
+    "receipt by which no copy was sealed": (
+        {"event": {"recipients": {world.DESK: NO_KEY}}},
+        RECEIPT,
+        "receipt-recipients",
+    ),
     "handed over as another agency's": (
         {"origin": POLICIA},
         CONTENT,
@@ -229,6 +235,42 @@ REFUSED: dict[str, tuple[dict[str, Any], RefusalReason, str]] = {
         "route-of-body",
     ),
 }
+
+
+SAFEGUARDS: dict[str, tuple[dict[str, Any], str]] = {
+    "an asylum seeker in intelligence": (
+        {"groups": [{"category": "other", "protection_status": "asylum_seeker"}]},
+        "SG-01",
+    ),
+    "a person named without an age": (
+        {"persons": [{"category": "witness", "name": {"family": "X"}}]},
+        "SG-04",
+    ),
+    "a migrant as driver without a second officer": (
+        {
+            "persons": [
+                {
+                    "category": "smuggled_migrant",
+                    "roles": ["driver"],
+                    "separate_basis": {"codes": ["received_payment"]},
+                }
+            ]
+        },
+        "SG-03",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAFEGUARDS)
+def test_open_refuses_what_the_gateway_should_have_denied(name: str) -> None:
+    """A gateway that forgot a rule is found out by whoever reads; the step is the rule's name."""
+    people, rule = SAFEGUARDS[name]
+    body = {**world.document()["body"], **people}
+
+    with pytest.raises(OpeningError) as refused:
+        opened(world.hand_over(members={"body": body}))
+
+    assert (refused.value.reason, refused.value.step) == (CONTENT, rule)
 
 
 @pytest.mark.parametrize("name", REFUSED)

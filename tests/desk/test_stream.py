@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from broker.desk.client import ClientSettings, EnlaceClient
+from broker.desk.client import EnlaceClient
+from broker.desk.connection import ClientSettings
 from broker.desk.failures import AnswerError, ProblemError
 from broker.desk.sse import MAX_EVENT_BYTES, EventReader, StreamEvent
 from broker.desk.stream import StreamSettings

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from broker.desk.failures import StoreError
 from broker.desk.holds import DeskHold, read_holds, write_hold
 from broker.desk.inbox import Inbox, read_inbox
 from broker.desk.store import Entry
-from broker.desk.taking_back import HeldError, NotHeldError, correct, destroy
+from broker.desk.taking_back import HeldError, NotHeldError, NotProvenError, correct, destroy
 from broker.desk.wire import ContentRef
 from broker.model import (
     AgencyRef,
@@ -27,7 +28,7 @@ from broker.model import (
     MessageId,
     OrderStatus,
 )
-from broker.recall_ports import Order
+from broker.ports.recalls import Order
 from schemas.vocabulary import Compartment, Country, Kind, LegalHoldReason
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -45,7 +46,7 @@ ORDER = Order(
     origin=FGR,
     subject=SUBJECT,
     desk=DeskRef(country=Country.GUATEMALA, compartment=Compartment.INTELLIGENCE),
-    content_hash=ContentHash("r" * 43),
+    content_hash=ContentHash("h3" * 20),
     accepted_at=NOW,
     state=DeliveryState.ACKNOWLEDGED,
     status=OPEN,
@@ -62,7 +63,7 @@ def entry(number: int, message_id: str, agency: str = "fgr", **body: Any) -> Ent
         "origin": {"country": "MX", "agency": agency},
         "content_hash": ref.content_hash,
         "body": SECRET,
-        "message": {"body": {"text": SECRET, **body}},
+        "message": {"kind": "recall", "body": {"text": SECRET, **body}},
     }
     return Entry(ref=ref, hand_over=HandOverNumber(number), line=orjson.dumps(line))
 
@@ -73,7 +74,11 @@ def inbox(tmp_path: Path) -> Path:
     path = tmp_path / "inbox.jsonl"
     with Inbox(path) as store:
         store.append(
-            [entry(1, SUBJECT), entry(2, SUBJECT, "inm"), entry(3, RECALL, replaced_by=NEW)]
+            [
+                entry(1, SUBJECT),
+                entry(2, SUBJECT, "inm"),
+                entry(3, RECALL, of=SUBJECT, replaced_by=NEW),
+            ]
         )
     return path
 
@@ -157,6 +162,38 @@ def test_destroy_tells_when_the_inbox_does_not_hold_the_message(inbox: Path) -> 
     """Nobody signs for a file that never had it."""
     with pytest.raises(NotHeldError):
         destroy(inbox, Order(**{**_members(ORDER), "subject": NEW}), now=NOW)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": NEW},
+        {"content_hash": ContentHash("x" * 43)},
+        {"kind": Kind.RECTIFICATION},
+        {"origin": replace(FGR, agency="inm")},
+    ],
+    ids=["no recall", "another content", "another kind", "another's message"],
+)
+@pytest.mark.parametrize("change", [destroy, correct])
+def test_nothing_is_changed_when_only_the_gateway_says_that_it_was_recalled(
+    inbox: Path, change: Any, wrong: dict[str, Any]
+) -> None:
+    """Who writes into the ledger, or bends the list, has no evidence destroyed."""
+    before = inbox.read_bytes()
+
+    with pytest.raises(NotProvenError):
+        change(inbox, replace(ORDER, **wrong), now=NOW)
+
+    assert inbox.read_bytes() == before
+
+
+def test_nothing_is_destroyed_by_the_recall_of_another_message(inbox: Path) -> None:
+    """The recall's own word decides what it takes back."""
+    with Inbox(inbox) as store:
+        store.append([entry(4, NEW)])
+
+    with pytest.raises(NotProvenError):
+        destroy(inbox, replace(ORDER, subject=NEW), now=NOW)
 
 
 def _members(order: Order) -> dict[str, Any]:

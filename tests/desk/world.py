@@ -17,10 +17,10 @@ import orjson
 
 from broker.desk import sign
 from broker.desk.held_keys import HeldKeys
-from broker.desk.open import Trust
 from broker.desk.pins import Pins
 from broker.desk.profile import Profile
 from broker.desk.timing import Timing
+from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver, read_hand_over
 from broker.directory import AgencyRecord, Directory, DirectoryRecord
 from broker.evidence.receipts import ReceiptIssuer

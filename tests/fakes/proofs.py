@@ -1,4 +1,4 @@
-"""The store of spent values, in memory: keeps the contract of ``ports.ProofStore``."""
+"""The store of spent values, in memory: keeps the contract of ``ports.proofs.ProofStore``."""
 
 from datetime import datetime
 

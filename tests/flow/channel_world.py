@@ -11,7 +11,7 @@ from typing import Any
 
 from broker.model import AgencyRef, DeskRef, Pair
 from broker.sandbox.world import Plan, make_world
-from broker.wiring import running_gateway
+from broker.wiring.run import running_gateway
 from keys.act import ActKind
 from keys.charter import ChannelName, Charter, Sealing
 from keys.custody.envelope import INTERACTIVE_DEMO

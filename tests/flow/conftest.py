@@ -17,10 +17,10 @@ from broker.desk.inbox import Inbox
 from broker.desk.subscribe import Subscription
 from broker.gateway.context import Gateway
 from broker.model import AgencyRef, DeskRef, Pair
-from broker.ports import DirectoryStore
+from broker.ports.directory import DirectoryStore
 from broker.sandbox.world import Plan, World, make_world
 from broker.storage.ledger import open_ledger
-from broker.wiring import running_gateway
+from broker.wiring.run import running_gateway
 from keys.act import ActKind
 from keys.custody.envelope import INTERACTIVE_DEMO
 from keys.identifiers import KeyId

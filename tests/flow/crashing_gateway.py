@@ -21,7 +21,7 @@ from broker.storage.messages import StoredMessages
 from broker.storage.requests import StoredRequests
 from broker.transport.local import LocalTransport
 from broker.transport.rabbitmq import RabbitTransport
-from broker.wiring import run_gateway
+from broker.wiring.run import run_gateway
 from keys.custody.envelope import INTERACTIVE_DEMO
 
 Method = Callable[..., Awaitable[Any]]

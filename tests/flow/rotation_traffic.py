@@ -10,15 +10,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broker.desk.client import ClientSettings, EnlaceClient
+from broker.desk.client import EnlaceClient
+from broker.desk.connection import ClientSettings
 from broker.desk.failures import ProblemError
 from broker.desk.inbox import Inbox
 from broker.desk.line import verify_line
-from broker.desk.open import Trust
 from broker.desk.profile import Profile
 from broker.desk.retry import RetryPolicy
 from broker.desk.stream import StreamSettings
 from broker.desk.subscribe import Subscription
+from broker.desk.trust import Trust
 from broker.desk.wallet import FileWallet
 from broker.directory import Directory
 from broker.evidence.receipts import ReceiptContent, verify_receipt

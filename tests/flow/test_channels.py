@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from broker import hand_over
-from broker.desk.client import Accepted, EnlaceClient
+from broker.desk.agency_calls import Accepted
+from broker.desk.client import EnlaceClient
 from broker.desk.failures import ProblemError
 from broker.desk.held_keys import HeldKeys
 from broker.desk.inbox import Inbox
@@ -19,11 +20,11 @@ from broker.desk.rewrap import Rewrapper
 from broker.desk.subscribe import Subscription
 from broker.evidence.receipts import verify_receipt
 from broker.model import Acceptance, AgencyRef, DeliveryState, DeskRef, QueueName
-from broker.ports import SignReceipt
+from broker.ports.receipts import SignReceipt
 from broker.sandbox.kits import STATED
 from broker.sealing.wire import parse
 from broker.storage.ledger import open_ledger
-from broker.wiring import utc_now
+from broker.wiring.clock import utc_now
 from keys.act import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.holder import Holder

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.desk.client import ClientSettings
+from broker.desk.connection import ClientSettings
 from broker.desk.inbox import Inbox
 from broker.desk.retry import RetryPolicy
 from broker.desk.stream import StreamSettings

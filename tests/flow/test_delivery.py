@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from broker import hand_over
-from broker.desk.client import Refusal
+from broker.desk.desk_calls import Refusal
 from broker.desk.wire import ReceivedHandOver
 from broker.evidence.receipts import verify_receipt
 from broker.model import (
@@ -23,7 +23,8 @@ from broker.model import (
 )
 from broker.sandbox.ports import free_ports
 from broker.sweep import Sweep
-from broker.wiring import running_gateway, utc_now
+from broker.wiring.clock import utc_now
+from broker.wiring.run import running_gateway
 from keys.custody.envelope import INTERACTIVE_DEMO
 from tests.flow.conftest import FISCALIA, GT_DESK, Running, as_bytes, message, running
 from tests.flow.load_balancer import load_balancer

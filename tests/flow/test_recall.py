@@ -20,7 +20,7 @@ from broker.model import (
     QueueName,
     SealedPosting,
 )
-from broker.recall_ports import Order
+from broker.ports.recalls import Order
 from keys.act import ActKind
 from schemas.loader import SchemaSet
 from schemas.vocabulary import Country, Disposition, KeptReason

@@ -16,7 +16,7 @@ from broker.desk.notices import Noticed
 from broker.errors import Code, KeyUnavailableError
 from broker.escalation import Escalations, whom_to_tell
 from broker.model import AgencyRef, DeliveryNumber, DeskRef
-from broker.request_ports import RequestQuestion, RequestState
+from broker.ports.requests import RequestQuestion, RequestState
 from broker.sandbox.world import World, make_world
 from keys.act import ActKind
 from keys.charter import ChannelName, Charter, Sealing

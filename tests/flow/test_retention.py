@@ -8,7 +8,7 @@ from broker.notices import UnreadNotices
 from broker.storage.ledger import open_ledger
 from broker.sweep import Sweep
 from broker.transport.local import LocalTransport
-from broker.wiring import utc_now
+from broker.wiring.clock import utc_now
 from keys import jws
 from tests.flow.conftest import FISCALIA, GT_DESK, Running, message
 

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from broker.directory import Directory, DirectoryRecord
 from broker.directory_watch import DirectoryWatch
 from broker.gateway.metrics import Metrics
-from broker.key_ports import KeyLedger
 from broker.key_watch import KeyWatch
 from broker.notices import Notices
+from broker.ports.keys import KeyLedger
 from broker.sandbox.kits import ExchangeKit, Kit
 from keys.act import ActKind
 from tests.keys.assembly import GT, MX, NAME, charter_of

@@ -14,7 +14,8 @@ from keys import act, statement, strict_json
 from keys.act import ActKind, ActReason, ActTerms, act_id
 from keys.channel import Channel
 from keys.charter import ChannelName, Charter, Sealing
-from keys.decisions import Decisions, decide
+from keys.decide import decide
+from keys.decisions import Decisions
 from keys.identifiers import Exchange, KeyId, Owner
 from keys.key import KeyUse, SigningKey
 from keys.policy import STANDARD_KEY_POLICY

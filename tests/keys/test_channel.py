@@ -7,11 +7,12 @@ from datetime import datetime
 import pytest
 
 from keys import channel as channels
-from keys import decisions
+from keys import decide
 from keys.act import Act, ActKind, act_id
 from keys.channel import Channel, ChannelState
 from keys.channel_rules import MAX_REVIEW
-from keys.decisions import CLOCKS_APART, Decisions
+from keys.decide import CLOCKS_APART
+from keys.decisions import Decisions
 from keys.errors import ActError
 from schemas.vocabulary import Compartment, Country
 from tests.keys.assembly import (
@@ -780,5 +781,5 @@ def test_decide_takes_no_act_twice_when_it_is_replayed(life: Life) -> None:
 def judged_again(before: Decisions, one: Act, life: Life) -> str:
     """Judge an act whose signature nobody can make here; say why it is refused."""
     with pytest.raises(ActError) as refused:
-        decisions._judge(before, one, life.assembly.statements, life.clock)
+        decide._judge(before, one, life.assembly.statements, life.clock)
     return str(refused.value)

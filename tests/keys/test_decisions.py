@@ -11,8 +11,9 @@ from broker.sandbox.kits import ExchangeKit, Kit
 from keys import act, statement
 from keys.act import ActKind, ActTerms, act_id
 from keys.algorithms import EncryptionAlgorithm
+from keys.decide import decide
 from keys.decision import Decision
-from keys.decisions import Decisions, decide
+from keys.decisions import Decisions
 from keys.holder import Holder
 from keys.identifiers import Exchange, KeyId, Owner
 from keys.key import DecryptionKey, KeyUse, SigningKey

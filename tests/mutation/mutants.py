@@ -8,7 +8,7 @@ import ast
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 Change: TypeAlias = Callable[[], None]
 """Changes the copy of the tree in place."""
@@ -98,10 +98,19 @@ def _is_read_only(node: ast.AST) -> bool:
             return True
         case ast.AnnAssign(annotation=ast.Name(id="TypeAlias")):
             return True
+        case ast.JoinedStr():
+            # A sentence for people; a pointer has no space in it.
+            return any(" " in str(each.value) for each in node.values if _is_text(each))
+        case ast.Constant():
+            return _is_text(node) and " " in str(node.value)
         case ast.Assign(value=ast.Call(func=ast.Name(id="TypeVar"))):
             return True
         case _:
             return False
+
+
+def _is_text(node: ast.AST) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _mistakes(node: ast.AST) -> list[tuple[str, Change]]:

@@ -32,7 +32,7 @@ from broker.sandbox.countries import CountryKit, Holding
 from broker.sandbox.ports import free_ports
 from broker.settings import load_settings
 from broker.storage.ledger import open_ledger
-from broker.wiring import running_gateway
+from broker.wiring.run import running_gateway
 from keys.custody.bundle import write_bundle
 from keys.policy import KeyPolicy
 from keys.secret import Passphrase

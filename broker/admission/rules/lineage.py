@@ -20,27 +20,29 @@ def ancestry(message: Envelope, now: Circumstances) -> Iterator[KnownMessage]:
     The sender need not know the latter: who only passes on what was passed on to him is held to
     the first originator's word all the same.
     """
-    seen: set[tuple[MessageId, str]] = set()
     named = [one for _, one in parents(message, now)]
-    for one in (*named, *(root for each in named for root in _ends(each, now))):
-        key = (one.id, str(one.sender))
-        if key not in seen:
-            seen.add(key)
-            yield one
+    yield from named
+    for one in named:
+        yield from _ends(one, now)
 
 
 def may_know(message: Envelope, one: KnownMessage, now: Circumstances) -> bool:
     """Whether the sender may have read it: its own, or one that its country sent or received.
 
-    And only in a compartment that the sender's function reads: else the answer would tell police
-    which messages lie at the protection desk next door.
+    And only in a compartment, and of a kind, that the sender's function reads: else the answer
+    would tell police which messages lie at the protection desk next door. Who reads only what
+    names him may know what could have: whom an earlier message named, nobody keeps.
     """
     if one.sender == message.sender:
         return True
     agency = now.directory.agency(message.sender)
     country = message.sender.country
     is_there = one.sender.country is country or any(desk.country is country for desk in one.desks)
-    return is_there and agency is not None and now.policy.reads(agency.function, one.compartment)
+    return (
+        is_there
+        and agency is not None
+        and now.policy.reads_kind(agency.function, one.kind, one.compartment, addressed=True)
+    )
 
 
 def roots_of(message: Envelope, now: Circumstances) -> frozenset[MessageId]:

@@ -8,13 +8,15 @@ from typing import Final
 
 from broker.admission.circumstances import Circumstances
 from broker.admission.recipients import STRICTNESS, Destination, refusal
-from broker.admission.rules.lineage import ancestry, parents
+from broker.admission.rules.lineage import ancestry, parents, roots_of
 from broker.admission.rules.rule import pointer_to
 from broker.errors import Code
 from broker.model import DeskRef, Envelope, Grant, KnownMessage
 from schemas.vocabulary import Compartment, HandlingCode
 
 NAME: Final = "SG-05"
+MOST_ROOTS: Final = 1000
+"""How many messages a lineage may end in; no report has so many originators."""
 ASKED_FOR_RECIPIENTS: Final = STRICTNESS.index(HandlingCode.H2)
 ASKED_FOR_JUDICIAL_USE: Final = STRICTNESS.index(HandlingCode.H1)
 
@@ -22,12 +24,19 @@ ASKED_FOR_JUDICIAL_USE: Final = STRICTNESS.index(HandlingCode.H1)
 def lineage_is_known(message: Envelope, _: Destination, now: Circumstances) -> None:
     """Every message that it derives from is one that its sender may know.
 
-    One answer for what never was and for what is not the sender's to know.
+    One answer for what never was and for what is not the sender's to know. And none derives from
+    itself: agencies choose their ids, and under that of its own origin it would look like one, so
+    that nobody would ask the originator any more.
     """
-    found = {index for index, _ in parents(message, now)}
+    found = {
+        index for index, one in parents(message, now) if message.id not in {one.id, *one.roots}
+    }
     for index in range(len(message.facts.lineage)):
         if index not in found:
             raise refusal(Code.REFERENCE_UNKNOWN, f"/lineage/{index}", rule=NAME)
+    if len(roots_of(message, now)) > MOST_ROOTS:
+        # Else fifty times fifty times fifty origins are looked up for one message, for ever.
+        raise refusal(Code.ORIGINATOR_DENIED, "/lineage", rule=NAME)
 
 
 def only_own_is_granted(message: Envelope, _: Destination, now: Circumstances) -> None:

@@ -17,7 +17,9 @@ from broker.admission.rules.rule import Check, Rule
 
 
 def _of_earlier(name: str, check: Check) -> Rule:
-    return Rule(name=name, check=check, at_the_desk=False, of_earlier=True)
+    # A rectification that says from what it derives is held to that, too: nobody needs a
+    # lineage to take back what he sent.
+    return Rule(name=name, check=check, at_the_desk=False, of_earlier=True, of_a_recall=True)
 
 
 RULES: Final = (

@@ -15,7 +15,7 @@ from broker.trust import Trusted, trust
 from keys import root as root_form
 from keys import signed, statement
 from keys.act import act_id
-from keys.decisions import CLOCKS_APART
+from keys.decide import CLOCKS_APART
 from keys.errors import ActError
 from keys.identifiers import Owner
 from keys.policy import KeyPolicy

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from broker.admission.decided import policy_in_force
+from broker.admission.rules.compartments import forbidden_readers
 from broker.channel_view import channel_view
 from broker.cli.admin.acts import act_row
 from broker.cli.terminal import Record, Terminal, moment
@@ -106,6 +108,16 @@ def _warn(charter: Charter, directory: Directory, terminal: Terminal) -> None:
             agency = AgencyRef(country=country, agency=name)
             if directory.agency(agency) is None:
                 terminal.warn("channel.no_agency", agency=str(agency))
+    policy = policy_in_force(directory)
+    for forbidden in forbidden_readers(charter, charter.members, directory, policy):
+        known = directory.agency(forbidden)
+        if known is not None:
+            terminal.warn(
+                "channel.may_not_read",
+                agency=str(forbidden),
+                function=known.function.value,
+                compartment=charter.compartment.value,
+            )
 
 
 def _task(task: ChannelTask) -> str:

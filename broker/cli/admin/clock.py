@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from broker.cli.explain import CommandError
 from broker.cli.terminal import Terminal, moment
-from keys.decisions import CLOCKS_APART
+from keys.decide import CLOCKS_APART
 
 if TYPE_CHECKING:
     from broker.directory import DirectoryRecord

@@ -18,7 +18,7 @@ from schemas.vocabulary import LegalHoldReason
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from broker.retention_ports import Hold
+    from broker.ports.retention import Hold
     from broker.storage.ledger import Ledger
 
 COLUMNS: Final = ("id", "origin", "reason", "by", "at", "until", "state")

@@ -9,7 +9,7 @@ from broker.cli.admin.ledger import on_ledger
 from broker.cli.explain import RefusalError
 from broker.cli.terminal import Record, Terminal, moment
 from broker.directory import Directory
-from broker.key_ports import AffectedDelivery
+from broker.ports.keys import AffectedDelivery
 from broker.storage.ledger import Ledger
 from keys.identifiers import KeyId
 from keys.ring import KeyState

@@ -8,7 +8,7 @@ from typing import Final
 from broker.cli.admin.dark_roads import dark_channels, dark_pairs
 from broker.cli.terminal import Record, moment
 from broker.directory import Directory
-from broker.key_ports import Pickup
+from broker.ports.keys import Pickup
 from broker.storage.ledger import Ledger
 from keys.forecast import Due, Outage
 from keys.identifiers import KeyId, Owner

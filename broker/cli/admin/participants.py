@@ -12,7 +12,7 @@ from broker.model import AgencyRef, DeskRef, Scope
 from schemas.vocabulary import AgencyFunction, Country
 
 if TYPE_CHECKING:
-    from broker.ports import DirectoryStore
+    from broker.ports.directory import DirectoryStore
     from broker.storage.ledger import Ledger
 
 Change: TypeAlias = "Callable[[DirectoryStore], Awaitable[None]]"

@@ -12,7 +12,7 @@ from broker.cli.options import LedgerOption
 from broker.cli.terminal import finish, moment, terminal_of
 
 if TYPE_CHECKING:
-    from broker.request_ports import RoadRequests
+    from broker.ports.requests import RoadRequests
     from broker.storage.ledger import Ledger
 
 COLUMNS: Final = ("road", "not_due", "overdue", "first_due")

@@ -15,7 +15,7 @@ from broker.cli.terminal import Record, Terminal, finish, moment, terminal_of
 from broker.model import LogPosition
 
 if TYPE_CHECKING:
-    from broker.retention_ports import Overdue
+    from broker.ports.retention import Overdue
     from broker.storage.ledger import Ledger
 
 COLUMNS: Final = ("id", "origin", "road", "expires", "review_by", "what", "until", "content_hash")

@@ -26,7 +26,10 @@ def propose(  # noqa: PLR0917 - a command has the options it has
     ledger_url: LedgerOption = None,
 ) -> None:
     """Propose another policy of who may send what to whom."""
-    from broker.admission.decided import highest_version  # noqa: PLC0415 - half a second
+    from broker.admission.decided import (  # noqa: PLC0415 - half a second
+        follows,
+        highest_version,
+    )
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415
     from keys.act import ActKind  # noqa: PLC0415
 
@@ -37,9 +40,8 @@ def propose(  # noqa: PLR0917 - a command has the options it has
     async def version_rises(_: "Ledger", directory: "Directory", __: datetime) -> None:
         # Those that still wait count too: of two with one version, the later would deny all.
         there = highest_version(directory.decisions.every_safeguards())
-        if policy.version <= there:
-            raise RefusalError(
-                terminal.text("policy.version_low", version=policy.version, there=there)
-            )
+        if not follows(policy.version, there):
+            name = "policy.version_low" if policy.version <= there else "policy.version_high"
+            raise RefusalError(terminal.text(name, version=policy.version, there=there))
 
     act(Wish(kind=ActKind.SAFEGUARDS, policy=policy.to_json()), access, terminal, version_rises)

@@ -8,7 +8,7 @@ from broker.cli.admin.ledger import read_settings
 from broker.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from broker.ports import SignReceipt
+    from broker.ports.receipts import SignReceipt
     from broker.storage.ledger import Ledger
 
 Signer: TypeAlias = "Callable[[Ledger, datetime], Awaitable[SignReceipt]]"

@@ -11,7 +11,7 @@ from broker.demo.second.letters import letter, scene_of, to_channel
 from broker.desk.asked import AskedRequest
 from broker.desk.notices import OVERDUE, Noticed
 from broker.model import AgencyRef, DeskRef
-from broker.request_ports import RequestState
+from broker.ports.requests import RequestState
 from schemas.vocabulary import Compartment, Country, Kind
 
 ASKING: Final = AgencyRef(country=Country.COSTA_RICA, agency="oij")

@@ -11,7 +11,7 @@ from broker.demo.second.house import JOINT_OPERATION, House
 from broker.demo.second.letters import letter, scene_of, to_channel
 from broker.desk.inbox import read_inbox
 from broker.desk.line import verify_line
-from broker.desk.open import Trust
+from broker.desk.trust import Trust
 from broker.directory import Directory
 from broker.model import AgencyRef, DeskRef
 from broker.regional.claims import PLAIN, Claim

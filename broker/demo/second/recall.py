@@ -15,7 +15,7 @@ from broker.desk.rewriting import read_lines
 from broker.desk.taking_back import destroy
 from broker.errors import EvidenceError, RefusedError
 from broker.model import DeskRef, EventKind, OrderStatus
-from broker.recall_ports import Order
+from broker.ports.recalls import Order
 from broker.sandbox.world import World
 from keys import base64url
 from keys.charter import ChannelName

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from broker.model import DeliveryState, DeskRef, EventKind, HandOver, RefusalReason
-from broker.ports import Answered
+from broker.ports.deliveries import Answered
 from broker.storage.endings import REQUEUED_AT_ONCE
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import Compartment, Country

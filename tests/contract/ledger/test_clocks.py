@@ -22,7 +22,7 @@ from broker.model import (
     Route,
     channel_queue,
 )
-from broker.request_ports import (
+from broker.ports.requests import (
     EXPIRED,
     RECALLED,
     RETURNED,
@@ -47,6 +47,7 @@ PANAMENIAN = AgencyRef(country=Country.PANAMA, agency="mp")
 MEXICO = DeskRef(country=Country.MEXICO, compartment=Compartment.INTELLIGENCE)
 PANAMA = DeskRef(country=Country.PANAMA, compartment=Compartment.INTELLIGENCE)
 CHANNEL = ChannelName("hlsg-mx-gt")
+GT, PROTECTION = Country.GUATEMALA, Compartment.PROTECTION
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LATER = NOW + HOUR
 FIRST = DeliveryNumber(0)
@@ -280,6 +281,34 @@ async def test_reply_closes_nothing_when_it_is_not_the_answer(
     asked = request(make)
 
     await record(ledger, make, asked, reply(make, asked, **WRONG[wrong]))  # type: ignore[arg-type]
+
+    [one] = await listed(ledger)
+    assert (one.closed_at, one.outcome) == (None, None)
+
+
+async def test_reply_closes_nothing_when_it_is_of_another_compartment(
+    ledger: Ledger, make: Maker
+) -> None:
+    """Police that copied the id of what the protection desk was asked do not answer for it."""
+    asked = request(make, desks=(DeskRef(country=GT, compartment=PROTECTION),))
+    asked = replace(asked, compartment=PROTECTION)
+
+    await record(ledger, make, asked, reply(make, asked))
+
+    [one] = await listed(ledger)
+    assert (one.closed_at, one.outcome) == (None, None)
+    await record(ledger, make, replace(reply(make, asked), compartment=PROTECTION))
+    [one] = await listed(ledger)
+    assert one.outcome == "answered"
+
+
+async def test_reply_closes_nothing_when_it_does_not_go_over_the_channel(
+    ledger: Ledger, make: Maker
+) -> None:
+    """Who takes no part in a channel answers nothing that was asked there."""
+    asked = request(make, channel=CHANNEL)
+
+    await record(ledger, make, asked, reply(make, asked))
 
     [one] = await listed(ledger)
     assert (one.closed_at, one.outcome) == (None, None)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from broker.errors import Code, ConfigurationError, LedgerUnavailableError
 from broker.model import DeliveryState
-from broker.ports import Recorded
+from broker.ports.messages import Recorded
 from broker.storage.connect import connect
 from broker.storage.database import Database, Limits, Result, Work, translated
 from broker.storage.ledger import Ledger, open_ledger, serve

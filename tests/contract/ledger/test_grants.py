@@ -3,9 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from broker.model import Acceptance, AgencyRef, DeskRef, Facts, Grant, MessageId
 from broker.storage.ledger import Ledger
-from schemas.vocabulary import Compartment, Country, HandlingCode
+from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
+from tests.contract.ledger.test_recalls import taking_back
 from tests.contract.ledger.world import NOW, Maker
 
 POLICIA = AgencyRef(country=Country.MEXICO, agency="policia")
@@ -80,6 +83,29 @@ async def test_record_keeps_no_grant_when_the_message_is_anothers(
     assert await grants_of(ledger, subject.message_id) == ()
 
 
+@pytest.mark.parametrize("taken_back", ["the permission", "the message"])
+async def test_grant_counts_no_more_when_it_is_taken_back(
+    ledger: Ledger, make: Maker, taken_back: str
+) -> None:
+    """Whoever recalls what he permitted, or the message itself, permits nothing of it."""
+    subject, other = make.acceptance(), make.acceptance()
+    for each in (subject, other):
+        await ledger.messages.record(each, sign=make.sign)
+    both = frozenset({Country.PANAMA})
+    reply = granting(make, subject.message_id, to=both)
+    again = granting(make, other.message_id, to=both)
+    for each in (reply, again):
+        await ledger.messages.record(each, sign=make.sign)
+    gone = reply if taken_back == "the permission" else subject
+
+    await ledger.messages.record(taking_back(make, gone, Kind.RECTIFICATION), sign=make.sign)
+    assert len(await grants_of(ledger, subject.message_id)) == 1
+    await ledger.messages.record(taking_back(make, gone), sign=make.sign)
+
+    assert await grants_of(ledger, subject.message_id) == ()
+    assert len(await grants_of(ledger, other.message_id)) == 1
+
+
 async def test_record_keeps_a_grant_once_when_the_reply_is_repeated(
     ledger: Ledger, make: Maker
 ) -> None:
@@ -92,3 +118,18 @@ async def test_record_keeps_a_grant_once_when_the_reply_is_repeated(
         await ledger.messages.record(reply, sign=make.sign)
 
     assert len(await grants_of(ledger, subject.message_id)) == 1
+
+
+async def test_known_finds_all_when_many_are_named(ledger: Ledger, make: Maker) -> None:
+    """A wide lineage is more than fits into one question."""
+    first, last = (
+        make.acceptance(),
+        make.acceptance(message_id="018f0000-0000-7000-8000-ffffffffffff"),
+    )
+    for each in (first, last):
+        await ledger.messages.record(each, sign=make.sign)
+    others = {MessageId(f"018f0000-0000-7000-9000-{number:012x}") for number in range(40_000)}
+
+    known = await ledger.messages.known({first.message_id, last.message_id, *others})
+
+    assert known.keys() == {first.message_id, last.message_id}

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from broker.key_ports import Rewrap
 from broker.model import Acceptance, DeskRef, EventKind, HandOver, Route, channel_queue
-from broker.ports import Recorded
+from broker.ports.keys import Rewrap
+from broker.ports.messages import Recorded
 from broker.sealing import wire
 from broker.storage.ledger import Ledger
 from keys.charter import ChannelName

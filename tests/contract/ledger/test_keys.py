@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from broker.errors import LedgerUnavailableError
-from broker.key_ports import NumberedNotice, Pickup, Place
 from broker.model import DeskRef, Notice, QueueName, RefusalReason, Route, channel_queue
-from broker.ports import DirectoryMoved, Recorded
+from broker.ports.keys import NumberedNotice, Pickup, Place
+from broker.ports.messages import DirectoryMoved, Recorded
 from broker.storage.ledger import Ledger
 from keys.charter import ChannelName
 from keys.identifiers import KeyId

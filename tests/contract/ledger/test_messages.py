@@ -16,7 +16,7 @@ from broker.model import (
     LogPosition,
     RefusalReason,
 )
-from broker.ports import IdTaken, Recorded
+from broker.ports.messages import IdTaken, Recorded
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import Compartment, Country
 from tests.contract.ledger.world import Maker, World

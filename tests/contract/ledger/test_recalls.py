@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from broker.key_ports import Rewrap
 from broker.model import (
     NO_KEY,
     Acceptance,
@@ -21,8 +20,9 @@ from broker.model import (
     OrderStatus,
     UseStatement,
 )
-from broker.ports import UseDenied
-from broker.recall_ports import NotFitting
+from broker.ports.deliveries import UseDenied
+from broker.ports.keys import Rewrap
+from broker.ports.recalls import NotFitting
 from broker.storage.ledger import Ledger
 from keys.identifiers import KeyId
 from schemas.vocabulary import Compartment, Country, Disposition, HandlingCode, KeptReason, Kind

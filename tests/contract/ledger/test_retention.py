@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from broker.model import Acceptance, DeliveryState, Event, EventKind, Facts, Notice
-from broker.retention_ports import Keeping, Overdue
+from broker.ports.retention import Keeping, Overdue
 from broker.storage.ledger import Ledger, open_ledger
 from broker.storage.migrate import upgrade
 from keys.identifiers import KeyId

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from broker.errors import LedgerUnavailableError
-from broker.key_ports import Rewrap, WaitingWrap
 from broker.model import Acceptance, DeliveryState, DeskRef, EventKind
+from broker.ports.keys import Rewrap, WaitingWrap
 from broker.sealing import wire
 from broker.storage.ledger import Ledger
 from keys.identifiers import KeyId

@@ -19,7 +19,7 @@ from broker.model import (
     StatedUse,
     UseStatement,
 )
-from broker.ports import UseDenied, UseNoted
+from broker.ports.deliveries import UseDenied, UseNoted
 from broker.storage.ledger import Ledger
 from broker.storage.tables import deliveries, grants, messages, orders
 from broker.storage.uses import MOST_READERS

@@ -19,7 +19,8 @@ from broker.model import (
     QueueName,
     channel_queue,
 )
-from broker.ports import Arrival, DeliveryLedger, Feed, Transport
+from broker.ports.deliveries import DeliveryLedger
+from broker.ports.transport import Arrival, Feed, Transport
 from broker.transport.local import LocalTransport
 from broker.transport.rabbitmq import open_rabbitmq
 from broker.transport.topology import DEAD_LETTERS, Topology

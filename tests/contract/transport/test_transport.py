@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from broker.ports import Feed
+from broker.ports.transport import Feed
 from tests.contract.transport.conftest import (
     FROM_HONDURAS,
     FROM_MEXICO,

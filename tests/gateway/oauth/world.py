@@ -16,7 +16,8 @@ from broker.errors import AuthenticationError, Code
 from broker.gateway.access import Access, ClientKeys
 from broker.gateway.oauth import oauth_routes
 from broker.model import AgencyRef, Scope
-from broker.ports import Clock, ProofStore
+from broker.ports.clock import Clock
+from broker.ports.proofs import ProofStore
 from keys.algorithms import SignatureAlgorithm
 from keys.identifiers import KeyId
 from keys.key import SigningKey, VerificationKey

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from broker.model import AgencyRef, ContentHash, LogPosition, MessageId, QueueName
-from broker.ports import SignReceipt
+from broker.ports.receipts import SignReceipt
 from schemas.vocabulary import LegalHoldReason
 
 

@@ -21,7 +21,8 @@ from broker.model import (
     QueueName,
     Receipt,
 )
-from broker.ports import DirectoryMoved, SignReceipt
+from broker.ports.messages import DirectoryMoved
+from broker.ports.receipts import SignReceipt
 from broker.sealing.wire import Recipient
 from keys.identifiers import KeyId
 from schemas.vocabulary import Country

@@ -16,7 +16,7 @@ from broker.model import (
     OrderStatus,
     Receipt,
 )
-from broker.ports import SignReceipt
+from broker.ports.receipts import SignReceipt
 from schemas.vocabulary import Disposition, Kind
 
 

@@ -1,0 +1,8 @@
+"""Who signs what the ledger records?"""
+
+from collections.abc import Callable
+
+from broker.model import Event, LogPosition
+
+SignReceipt = Callable[[Event, LogPosition], str]
+"""Signs an event at its place in the log; called inside the ledger's transaction."""

@@ -1,0 +1,78 @@
+"""What does a gateway do without being asked?"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from broker.attempt import attempt
+from broker.directory_watch import DirectoryWatch
+from broker.escalation import Escalations
+from broker.file_watch import FileWatch
+from broker.gateway.context import Gateway
+from broker.key_watch import KeyWatch
+from broker.notices import UnreadNotices
+from broker.policy_watch import PolicyWatch
+from broker.ports.transport import Transport
+from broker.storage.ledger import Ledger
+from broker.sweep import Sweep
+from broker.wiring.clock import utc_now
+
+DECLARE_AGAIN: Final = timedelta(seconds=2)
+
+
+@asynccontextmanager
+async def background(
+    gateway: Gateway,
+    transport: Transport,
+    ledger: Ledger,
+    watches: Sequence[FileWatch[Any] | KeyWatch | Escalations],
+    tell: UnreadNotices,
+) -> AsyncIterator[None]:
+    """Do what a gateway does without being asked, for as long as the context lasts."""
+    sweep = Sweep(
+        ledger=ledger.deliveries,
+        transport=transport,
+        clock=utc_now,
+        sign_receipt=gateway.hand_overs.sign_receipt,
+        tell=tell,
+    )
+    queues = asyncio.Event()
+    gateway.directory.on_change(lambda _: queues.set())
+    queues.set()
+    watch_policy = PolicyWatch()
+    gateway.directory.on_change(watch_policy)
+    watch_policy(gateway.directory.current)
+    async with asyncio.TaskGroup() as tasks:
+        running = [
+            tasks.create_task(work)
+            for work in (
+                gateway.directory.run(),
+                gateway.relay.run(),
+                gateway.hand_overs.run(),
+                gateway.polls.run(),
+                sweep.run(),
+                _keep_declared(transport, gateway.directory, queues),
+                *(watch.run() for watch in watches),
+            )
+        ]
+        try:
+            yield
+        finally:
+            for task in running:
+                task.cancel()
+
+
+async def _keep_declared(
+    transport: Transport, watch: DirectoryWatch, changed: asyncio.Event
+) -> None:
+    """Declare the queues of every open pair, now and whenever the directory changes."""
+    while True:
+        await changed.wait()
+        changed.clear()
+        queues = watch.current.queues()
+        if not await attempt("declare", partial(transport.declare, queues)):
+            changed.set()
+            await asyncio.sleep(DECLARE_AGAIN.total_seconds())

@@ -1,0 +1,8 @@
+"""What time is it here?"""
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """Tell the time; a ``ports.clock.Clock``."""
+    return datetime.now(UTC)
