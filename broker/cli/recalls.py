@@ -15,7 +15,7 @@ from broker.cli.options import ProfileOption, read_day
 from broker.cli.session import open_client
 from broker.cli.status import read_message_id
 from broker.cli.terminal import Record, Terminal, finish, moment, terminal_of
-from broker.model import DeskRef, MessageId
+from broker.model import DeliveryState, DeskRef, MessageId
 from schemas.vocabulary import Disposition, KeptReason
 
 if TYPE_CHECKING:
@@ -167,7 +167,12 @@ def _change(inbox: Path, order: "Order", disposition: Disposition, terminal: Ter
     except NotHeldError as error:
         raise RefusalError(terminal.text("recalls.not_held", cause=str(error))) from None
     except NotProvenError as error:
-        raise RefusalError(terminal.text("recalls.not_proven", cause=str(error))) from None
+        # Of what was sealed without this desk nothing will ever come to its inbox.
+        sealed = order.state is not DeliveryState.NOT_SEALED
+        text = "recalls.not_proven" if sealed else "recalls.not_sealed"
+        raise RefusalError(
+            terminal.text(text, cause=str(error), origin=str(order.origin))
+        ) from None
 
 
 def _one_of(

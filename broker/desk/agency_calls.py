@@ -89,7 +89,9 @@ class AgencyCalls(Connection):
             origin=origin,
             recipients=posted.recipients,
             replayed=replayed,
-            content_hash=content_hash(posting.jwe) if isinstance(posting, SealedPosting) else None,
+            content_hash=content_hash(posting.jwe, fewest=0)
+            if isinstance(posting, SealedPosting)
+            else None,
         )
         return Accepted(
             id=posted.id,

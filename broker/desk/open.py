@@ -152,7 +152,7 @@ def _check_receipt(
     announced = (hand_over.message_id, hand_over.origin, hand_over.content_hash)
     if proven != announced:
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt-of-another")
-    if desk not in receipt.recipients:
+    if desk not in receipt.recipients or desk in receipt.not_sealed:
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt-recipients")
     if receipt.at > now + CLOCKS_APART:
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt-time")

@@ -117,13 +117,13 @@ class Jwe:
         return replace(self, recipients=tuple(entries))
 
 
-def content_hash(jwe: bytes) -> str:
-    """Hash the content of a JWE, whoever its recipients are.
+def content_hash(jwe: bytes, *, fewest: int = 1) -> str:
+    """Hash the content of a JWE, whoever its recipients are; ``fewest`` as in :func:`parse`.
 
     Raises:
         UnsealError: It is not a JWE of our form.
     """
-    return parse(jwe, fewest=0).content_hash
+    return parse(jwe, fewest=fewest).content_hash
 
 
 def write(jwe: Jwe) -> bytes:

@@ -143,6 +143,24 @@ def test_answer_destroys_nothing_when_the_recall_itself_did_not_come(
     assert SECRET in inbox.read_text()
 
 
+@pytest.mark.parametrize(("language", "word"), [("en", "no current key"), ("es", "clave vigente")])
+def test_answer_says_whom_to_ask_when_the_recall_was_sealed_without_this_desk(
+    as_desk: FakeGateway, inbox: Path, cli: Cli, language: str, word: str
+) -> None:
+    """Nothing will ever come to its inbox, and the list alone is the gateway's word."""
+    inbox.write_bytes(inbox.read_bytes().splitlines(keepends=True)[0])
+    listed(as_desk, delivery="not-sealed")
+
+    ran = cli(
+        *("recalls", "answer", RECALL["id"], "--destroyed", "--inbox", inbox, "--lang", language)
+    )
+
+    assert ran.code != 0
+    assert word in ran.err
+    assert "MX/fiscalia" in ran.err
+    assert SECRET in inbox.read_text()
+
+
 def test_answer_can_be_repeated_when_the_gateway_was_away(
     as_desk: FakeGateway, inbox: Path, cli: Cli
 ) -> None:

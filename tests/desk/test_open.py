@@ -13,7 +13,7 @@ from broker.desk.line import message_line, verify_line
 from broker.desk.open import OpenedMessage, open_hand_over
 from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver, read_hand_over
-from broker.model import AgencyRef, DeskRef, EventKind, RefusalReason
+from broker.model import NO_KEY, AgencyRef, DeskRef, EventKind, RefusalReason
 from broker.sealing.route import SealRoute
 from keys import base64url
 from schemas.vocabulary import Compartment, Country, Urgency
@@ -145,6 +145,11 @@ REFUSED: dict[str, tuple[dict[str, Any], RefusalReason, str]] = {
     "receipt of another origin": ({"event": {"sender": POLICIA}}, RECEIPT, "receipt-of-another"),
     "receipt for another desk": (
         {"event": {"recipients": {OTHER_DESK: "GT-int-enc-1"}}},
+        RECEIPT,
+        "receipt-recipients",
+    ),
+    "receipt by which no copy was sealed": (
+        {"event": {"recipients": {world.DESK: NO_KEY}}},
         RECEIPT,
         "receipt-recipients",
     ),

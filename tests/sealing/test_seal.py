@@ -141,7 +141,7 @@ def test_seal_closes_for_good_when_there_is_no_recipient(
     sealed = seal(content, route, [], os.urandom)
 
     assert sealed.recipients == ()
-    assert wire.content_hash(sealed.jwe) == sealed.content_hash
+    assert wire.content_hash(sealed.jwe, fewest=0) == sealed.content_hash
     assert wire.parse(sealed.jwe, fewest=0).recipients == ()
     with pytest.raises(UnsealError):
         unseal(sealed.jwe, {guatemala.kid: guatemala})

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from broker.key_ports import Rewrap
 
 from broker.model import (
     NO_KEY,
@@ -22,6 +21,7 @@ from broker.model import (
     UseStatement,
 )
 from broker.ports.deliveries import UseDenied
+from broker.ports.keys import Rewrap
 from broker.ports.recalls import NotFitting
 from broker.storage.ledger import Ledger
 from keys.identifiers import KeyId
