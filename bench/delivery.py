@@ -14,7 +14,7 @@ from bench.services import Meter
 from broker.desk.inbox import Inbox
 from broker.desk.subscribe import Subscription
 from broker.desk.tls import client_context
-from broker.model import DeskRef
+from broker.model.names import DeskRef
 from broker.sandbox.world import World
 from schemas.loader import SchemaSet
 

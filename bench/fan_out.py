@@ -16,7 +16,7 @@ from bench.services import Child, environment_of, running
 from bench.stage import LIMITS, LOADED, SENDER
 from broker.desk.tls import client_context
 from broker.gateway.server import split_address
-from broker.model import AgencyRef, DeskRef, Pair
+from broker.model.names import AgencyRef, DeskRef, Pair
 from broker.sandbox.world import Plan, World, make_world
 from keys.charter import ChannelName, Charter, Sealing
 from keys.custody.envelope import INTERACTIVE_DEMO

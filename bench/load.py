@@ -27,7 +27,8 @@ from broker.desk import sign
 from broker.desk.credentials import ProofMaker, client_assertion
 from broker.desk.tls import client_context
 from broker.desk.tokens import ASSERTION_TYPE, DPOP_KEY, TOKEN_PATH
-from broker.model import AgencyRef, DeskRef, Posting
+from broker.model.message import Posting
+from broker.model.names import AgencyRef, DeskRef
 from broker.sandbox.world import World
 from keys.algorithms import SignatureAlgorithm
 from keys.key import SigningKey

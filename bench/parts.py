@@ -34,21 +34,11 @@ from broker.desk.wire import ContentRef
 from broker.directory_watch import DirectoryWatch
 from broker.evidence.receipts import ReceiptIssuer
 from broker.exchange import Exchange
-from broker.model import (
-    Acceptance,
-    AgencyRef,
-    Event,
-    EventKind,
-    Json,
-    LogPosition,
-    Message,
-    MessageId,
-    MessageStatus,
-    Outgoing,
-    Posting,
-    Receipt,
-    Scope,
-)
+from broker.model.delivery import Outgoing
+from broker.model.events import Event, EventKind, Receipt
+from broker.model.message import Acceptance, Message, Posting
+from broker.model.names import AgencyRef, Json, LogPosition, MessageId, Scope
+from broker.model.status import MessageStatus
 from broker.ports.messages import IdTaken, Recorded
 from broker.ports.receipts import SignReceipt
 from broker.ports.transport import Transport

@@ -18,7 +18,7 @@ from bench.services import Child, Server, environment_of, running
 from bench.stage import LIMITS
 from broker.desk.client import EnlaceClient
 from broker.directory import Directory
-from broker.model import DeskRef
+from broker.model.names import DeskRef
 from broker.sandbox.world import Plan, World, make_world
 from broker.storage.ledger import open_ledger
 from broker.wiring.clock import utc_now

@@ -15,7 +15,7 @@ from bench.raw_publish import RawPublisher, raw_publisher
 from bench.services import Child, Meter, Server, environment_of, running
 from broker.desk.tls import client_context
 from broker.gateway.server import split_address
-from broker.model import AgencyRef, DeskRef, Pair
+from broker.model.names import AgencyRef, DeskRef, Pair
 from broker.sandbox.ports import free_ports
 from broker.sandbox.world import Plan, World, make_world
 from keys.custody.envelope import INTERACTIVE_DEMO

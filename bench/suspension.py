@@ -11,7 +11,7 @@ from typing import Final
 from bench.load import Author
 from bench.stage import LOADED, SENDER
 from broker.desk.failures import ProblemError
-from broker.model import Pair
+from broker.model.names import Pair
 from broker.sandbox.world import Plan, make_world
 from broker.storage.ledger import open_ledger
 from broker.wiring.run import running_gateway

@@ -6,7 +6,7 @@ so who is in which channel is no secret among members, and nothing is left out h
 
 from datetime import datetime
 
-from broker.model import Json
+from broker.model.names import Json
 from keys.channel import Channel
 
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from broker.errors import Code, KeyUnavailableError
-from broker.model import AgencyRef, DeskRef, Pair, QueueName, Scope, channel_queue
+from broker.model.names import AgencyRef, DeskRef, Pair, QueueName, Scope, channel_queue
 from broker.trust import Trusted, trust
 from keys.channel import Channel, ChannelState
 from keys.charter import ChannelName

@@ -16,7 +16,7 @@ import structlog
 
 from broker.attempt import attempt
 from broker.directory import Directory
-from broker.model import Notice
+from broker.model.events import Notice
 from broker.notices import SignNotice
 from broker.ports.clock import Clock
 from broker.ports.requests import Request, RequestLedger

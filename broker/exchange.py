@@ -29,22 +29,18 @@ from broker.errors import (
     UnavailableError,
 )
 from broker.evidence.receipts import read_recipients
-from broker.model import (
-    NO_KEY,
+from broker.model.events import Receipt
+from broker.model.facts import KnownMessage
+from broker.model.message import (
     Acceptance,
-    AgencyRef,
     ClaimedPosting,
-    ContentHash,
-    DeskRef,
-    KnownMessage,
-    MessageId,
-    MessageStatus,
     Posting,
-    Receipt,
     RoutedMessage,
     SealedPosting,
     SignedPosting,
 )
+from broker.model.names import NO_KEY, AgencyRef, ContentHash, DeskRef, MessageId
+from broker.model.status import MessageStatus
 from broker.origin_seal import check_sealed, validate_sealed, verify_origin_seal
 from broker.ports.clock import Clock
 from broker.ports.messages import DirectoryMoved, IdTaken, MessageLedger, Recorded

@@ -15,7 +15,8 @@ from broker.directory import RECEIPTS, TOKENS, Directory
 from broker.errors import Code, ConfigurationError, KeyUnavailableError
 from broker.evidence.receipts import ReceiptIssuer
 from broker.gateway_secrets import Secrets
-from broker.model import Event, LogPosition, Scope
+from broker.model.events import Event
+from broker.model.names import LogPosition, Scope
 from broker.notices import NOTICE_TYP
 from broker.ports.clock import Clock
 from keys import jws

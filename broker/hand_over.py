@@ -16,14 +16,10 @@ from typing import Final
 import structlog
 
 from broker.attempt import attempt
-from broker.model import (
-    DeliveryNumber,
-    DeliveryState,
-    DeskAnswer,
-    HandOver,
-    HandOverNumber,
-    QueueName,
-)
+from broker.model.answers import DeskAnswer
+from broker.model.delivery import HandOver
+from broker.model.events import DeliveryState
+from broker.model.names import DeliveryNumber, HandOverNumber, QueueName
 from broker.ports.clock import Clock
 from broker.ports.deliveries import Answered, DeliveryLedger
 from broker.ports.receipts import SignReceipt

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from broker.model import AgencyRef, DeliveryNumber, DeskRef, Event, Notice
+from broker.model.events import Event, Notice
+from broker.model.names import AgencyRef, DeliveryNumber, DeskRef
 from broker.ports.keys import AffectedDelivery, KeyLedger
 from keys import base64url, strict_json
 from keys.act import ActKind

@@ -26,16 +26,9 @@ from broker.errors import (
     SignatureError,
     UnsealError,
 )
-from broker.model import (
-    Address,
-    AgencyRef,
-    ClaimedPosting,
-    ContentHash,
-    Envelope,
-    Facts,
-    MessageId,
-    SealedPosting,
-)
+from broker.model.facts import Facts
+from broker.model.message import Address, ClaimedPosting, Envelope, SealedPosting
+from broker.model.names import AgencyRef, ContentHash, MessageId
 from broker.sealing import content as content_form
 from broker.sealing import wire
 from broker.sealing.route import SealRoute

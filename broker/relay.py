@@ -11,7 +11,7 @@ import structlog
 
 from broker.attempt import attempt
 from broker.errors import TransportUnavailableError
-from broker.model import Outgoing
+from broker.model.delivery import Outgoing
 from broker.ports.clock import Clock
 from broker.ports.deliveries import DeliveryLedger
 from broker.ports.transport import Transport

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from broker.attempt import attempt
-from broker.model import DeliveryNumber
+from broker.model.names import DeliveryNumber
 from broker.ports.clock import Clock
 from broker.ports.deliveries import DeliveryLedger, TellUnread, tell_nobody
 from broker.ports.receipts import SignReceipt

@@ -18,7 +18,7 @@ from broker.admission.authenticate import (
     token_hash,
 )
 from broker.errors import AuthenticationError, Code
-from broker.model import Scope
+from broker.model.names import Scope
 from keys import base64url, strict_json, web_token
 from keys.entropy import Entropy
 from keys.errors import SignatureError

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 from broker.errors import Code, RefusedError
-from broker.model import ContentHash, DeskAnswer, DeskRef, MessageId, RefusalReason
+from broker.model.answers import DeskAnswer
+from broker.model.events import RefusalReason
+from broker.model.names import ContentHash, DeskRef, MessageId
 from keys import jws, strict_json
 from keys.algorithms import SignatureAlgorithm
 from keys.errors import KeysError

@@ -9,7 +9,7 @@ from broker.admission.rules.lineage import roots_of
 from broker.admission.rules.table import RULES
 from broker.admission.threads import check_thread
 from broker.errors import Code
-from broker.model import Envelope, RoutedMessage
+from broker.model.message import Envelope, RoutedMessage
 from keys.charter import Charter, Sealing
 
 

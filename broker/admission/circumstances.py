@@ -6,7 +6,8 @@ from datetime import datetime
 
 from broker.admission.policy import Policy
 from broker.directory import Directory
-from broker.model import KnownMessage, MessageId
+from broker.model.facts import KnownMessage
+from broker.model.names import MessageId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

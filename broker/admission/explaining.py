@@ -12,7 +12,8 @@ from broker.admission.recipients import Destination, destination_of
 from broker.admission.rules.rule import Rule
 from broker.admission.rules.table import RULES
 from broker.errors import Code, PermissionDeniedError
-from broker.model import DeskRef, Envelope, Route
+from broker.model.message import Envelope, Route
+from broker.model.names import DeskRef
 from schemas.vocabulary import Country
 
 

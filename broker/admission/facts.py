@@ -12,7 +12,8 @@ from broker.admission.firewall import MEMBER_COUNTRIES
 from broker.admission.narrative import tells
 from broker.admission.people import people_of
 from broker.admission.policy import STANDARD_POLICY
-from broker.model import AgencyRef, Evaluation, Facts, Grant, Json, MessageId
+from broker.model.facts import Evaluation, Facts, Grant
+from broker.model.names import AgencyRef, Json, MessageId
 from schemas.vocabulary import Compartment, Country, HandlingCode
 
 END_OF_DAY: Final = "T23:59:59+00:00"

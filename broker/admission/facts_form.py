@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from broker.admission.acknowledge import MESSAGE_ID
-from broker.model import AgencyRef, Evaluation, Facts, Grant, MessageId
+from broker.model.facts import Evaluation, Facts, Grant
+from broker.model.names import AgencyRef, MessageId
 from keys.errors import KeyFormatError
 from keys.strict_json import JsonObject, JsonValue
 from schemas.vocabulary import Country, HandlingCode

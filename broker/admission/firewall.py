@@ -8,7 +8,7 @@ at any depth, so the whole body is looked through.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from broker.model import Json
+from broker.model.names import Json
 from schemas.vocabulary import Compartment, Country
 
 MARKS: Final = frozenset({"asylum_seeker", "refugee", "international_protection_need"})

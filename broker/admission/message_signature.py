@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 from broker.errors import Code, SignatureError
-from broker.model import AgencyRef, Posting, SignatureClaims, SignedPosting
+from broker.model.message import Posting, SignatureClaims, SignedPosting
+from broker.model.names import AgencyRef
 from keys import jws
 from keys.algorithms import SignatureAlgorithm
 from keys.errors import SignatureError as TokenError

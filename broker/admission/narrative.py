@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from broker.model import Json
+from broker.model.names import Json
 
 PROSE: Final = frozenset({"note", "text", "summary"})
 """Made for words: whatever stands there counts."""

@@ -14,7 +14,7 @@ from broker.admission.firewall import (
     marked_origins,
     objects,
 )
-from broker.model import Json
+from broker.model.names import Json
 from schemas.vocabulary import Country
 
 FULL_AGE: Final = 18

@@ -11,17 +11,9 @@ from typing import Final
 
 from broker.directory import Directory
 from broker.errors import Code, FieldProblem, KeyUnavailableError, PermissionDeniedError
-from broker.model import (
-    DeskRef,
-    Envelope,
-    KnownMessage,
-    MessageId,
-    QueueName,
-    Route,
-    RoutedMessage,
-    channel_queue,
-    pair_queue,
-)
+from broker.model.facts import KnownMessage
+from broker.model.message import Envelope, Route, RoutedMessage
+from broker.model.names import DeskRef, MessageId, QueueName, channel_queue, pair_queue
 from keys.key import EncryptionKey
 from schemas.vocabulary import Kind
 

@@ -6,7 +6,8 @@ from typing import Final
 
 from broker.directory import Directory
 from broker.errors import Code, FieldProblem, PermissionDeniedError
-from broker.model import DeskRef, Envelope, Pair, Route, channel_queue
+from broker.model.message import Envelope, Route
+from broker.model.names import DeskRef, Pair, channel_queue
 from keys.channel import Channel, ChannelState
 from keys.charter import Charter
 from schemas.vocabulary import Compartment, Country, HandlingCode

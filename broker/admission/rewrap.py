@@ -8,7 +8,7 @@ from typing import Final
 
 from broker.admission.acknowledge import ALGORITHMS, CONTENT_HASH, MESSAGE_ID, FindDeskKey
 from broker.errors import Code, RefusedError
-from broker.model import ContentHash, DeskRef, Json, MessageId
+from broker.model.names import ContentHash, DeskRef, Json, MessageId
 from keys import jws, strict_json
 from keys.errors import KeysError
 from keys.identifiers import KeyId, parse_kid

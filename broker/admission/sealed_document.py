@@ -9,7 +9,9 @@ from typing import Final
 
 from broker.admission.facts import END_OF_DAY
 from broker.errors import Code, DocumentError, FieldProblem
-from broker.model import Envelope, Facts, Grant, Json
+from broker.model.facts import Facts, Grant
+from broker.model.message import Envelope
+from broker.model.names import Json
 from schemas.loader import SchemaSet, Violation
 
 TOLD: Final = frozenset(

@@ -13,7 +13,7 @@ import orjson
 
 from broker.admission.json_faults import MAX_INTEGER_DIGITS, MAX_SAFE_INTEGER, find_fault
 from broker.errors import Code, DocumentError
-from broker.model import Json
+from broker.model.names import Json
 
 MAX_BYTES: Final = 262_144
 """docs/protocol.md, "A message"; forty times the largest real report."""

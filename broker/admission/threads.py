@@ -8,7 +8,8 @@ from broker.admission.circumstances import Circumstances
 from broker.admission.recipients import Destination, refusal
 from broker.admission.rules.lineage import may_know
 from broker.errors import Code
-from broker.model import Envelope, KnownMessage
+from broker.model.facts import KnownMessage
+from broker.model.message import Envelope
 
 POINTER = "/in_reply_to"
 

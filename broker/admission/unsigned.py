@@ -6,7 +6,8 @@ from datetime import datetime
 from broker.admission import strict_json
 from broker.admission.validate import validate
 from broker.errors import Code, DocumentError
-from broker.model import AgencyRef, Json, Message, SignatureClaims, SignedPosting
+from broker.model.message import Message, SignatureClaims, SignedPosting
+from broker.model.names import AgencyRef, Json
 from keys.identifiers import KeyId
 from schemas.loader import SchemaSet
 from schemas.vocabulary import Country

@@ -9,17 +9,9 @@ from broker.admission.facts import facts_of
 from broker.admission.policy import STANDARD_POLICY
 from broker.admission.schema_rules import RETENTION, rule_of
 from broker.errors import Code, DocumentError, FieldProblem, PermissionDeniedError, SignatureError
-from broker.model import (
-    Address,
-    AgencyRef,
-    Envelope,
-    Facts,
-    Json,
-    Message,
-    MessageId,
-    SignatureClaims,
-    SignedPosting,
-)
+from broker.model.facts import Facts
+from broker.model.message import Address, Envelope, Message, SignatureClaims, SignedPosting
+from broker.model.names import AgencyRef, Json, MessageId
 from keys.charter import ChannelName
 from schemas.loader import SchemaSet
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency

@@ -10,7 +10,7 @@ import typer
 from broker.cli.options import ProfileOption
 from broker.cli.session import open_client
 from broker.cli.terminal import Record, terminal_of
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient

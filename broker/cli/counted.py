@@ -8,7 +8,7 @@ from typing import Self
 from broker.desk.client import EnlaceClient
 from broker.desk.desk_calls import Refusal
 from broker.desk.wire import ContentRef, NotSettled, ReceivedHandOver, Settled
-from broker.model import HandOverNumber, QueueName
+from broker.model.names import HandOverNumber, QueueName
 
 
 class Counted(EnlaceClient):

@@ -9,7 +9,7 @@ from broker.cli import logs
 from broker.cli.admin.ledger import read_settings
 from broker.cli.help_page import HelpCommand, HelpGroup
 from broker.cli.terminal import Record, terminal_of
-from broker.model import Json
+from broker.model.names import Json
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

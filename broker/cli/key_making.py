@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from broker.cli.explain import CommandError
 from broker.cli.vocabulary import Purpose, Signing, Wrapping
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
 from keys.custody.bundle import PrivateKey
 from keys.custody.provider import KeyWish

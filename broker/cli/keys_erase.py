@@ -12,7 +12,7 @@ from broker.cli.options import PassphraseOption, ProfileOption, YesOption, read_
 from broker.cli.passphrases import read_passphrase
 from broker.cli.session import open_client
 from broker.cli.terminal import Terminal, terminal_of
-from broker.model import DeliveryNumber
+from broker.model.names import DeliveryNumber
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from keys.identifiers import OWNERS, Owner
 from schemas.vocabulary import Country
 

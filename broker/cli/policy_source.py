@@ -23,7 +23,8 @@ from broker.cli.terminal import Terminal
 if TYPE_CHECKING:
     from broker.admission.policy import Policy
     from broker.directory import Directory, DirectoryRecord
-    from broker.model import KnownMessage, MessageId
+    from broker.model.facts import KnownMessage
+    from broker.model.names import MessageId
     from broker.storage.ledger import Ledger
 
 DirectoryOption = Annotated[str | None, typer.Option("--directory", metavar="FILE")]

@@ -11,7 +11,7 @@ from broker.cli.passphrases import read_passphrase
 from broker.cli.public_keys import show_public_keys, write_public_keys
 from broker.cli.terminal import terminal_of
 from broker.cli.vocabulary import Purpose
-from broker.model import AgencyRef
+from broker.model.names import AgencyRef
 from schemas.vocabulary import Language
 
 PUBLIC_FILE: Final = "public.jsonl"

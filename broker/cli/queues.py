@@ -10,7 +10,7 @@ import typer
 from broker.cli.options import ProfileOption
 from broker.cli.session import open_client
 from broker.cli.terminal import Record, moment, terminal_of
-from broker.model import QueueDepth
+from broker.model.delivery import QueueDepth
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient

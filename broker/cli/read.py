@@ -16,7 +16,7 @@ from broker.cli.session import open_client
 from broker.cli.status import read_message_id
 from broker.cli.terminal import Terminal, printable, terminal_of
 from broker.errors import Code, RefusedError
-from broker.model import MessageId
+from broker.model.names import MessageId
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
@@ -91,7 +91,7 @@ def _correction(line: dict[str, Any]) -> str:
 
 def _ref(line: dict[str, Any]) -> "ContentRef":
     from broker.desk.wire import ContentRef  # noqa: PLC0415 - loads the client
-    from broker.model import ContentHash  # noqa: PLC0415 - beside it
+    from broker.model.names import ContentHash  # noqa: PLC0415 - beside it
 
     return ContentRef(
         message_id=MessageId(line["id"]), content_hash=ContentHash(str(line["content_hash"]))

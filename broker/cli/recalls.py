@@ -15,7 +15,8 @@ from broker.cli.options import ProfileOption, read_day
 from broker.cli.session import open_client
 from broker.cli.status import read_message_id
 from broker.cli.terminal import Record, Terminal, finish, moment, terminal_of
-from broker.model import DeliveryState, DeskRef, MessageId
+from broker.model.events import DeliveryState
+from broker.model.names import DeskRef, MessageId
 from schemas.vocabulary import Disposition, KeptReason
 
 if TYPE_CHECKING:

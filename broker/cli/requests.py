@@ -13,7 +13,7 @@ from broker.cli.exit_codes import ExitCode
 from broker.cli.options import ProfileOption
 from broker.cli.session import open_client
 from broker.cli.terminal import Record, finish, moment, terminal_of
-from broker.model import DeskRef
+from broker.model.names import DeskRef
 
 if TYPE_CHECKING:
     from broker.desk.asked import AskedRequest

@@ -19,12 +19,12 @@ from broker.cli.officers import read_officer_key, read_signature
 from broker.cli.options import ProfileOption
 from broker.cli.session import open_client
 from broker.cli.terminal import Record, Terminal, finish, terminal_of
-from broker.model import Posting
+from broker.model.message import Posting
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
     from broker.desk.wire import Recipient
-    from broker.model import SealedPosting
+    from broker.model.message import SealedPosting
     from keys.key import SigningKey
     from schemas.loader import SchemaSet
 

@@ -11,7 +11,7 @@ from broker.cli.documents import read_document
 from broker.cli.officers import read_officer_key, read_signature
 from broker.cli.options import PassphraseOption, read_kid
 from broker.cli.terminal import terminal_of
-from broker.model import Posting
+from broker.model.message import Posting
 
 
 def sign(

@@ -12,7 +12,9 @@ from broker.cli.explain import EXPECTED, explain, show
 from broker.cli.options import ProfileOption
 from broker.cli.session import open_client
 from broker.cli.terminal import Record, Terminal, finish, moment, terminal_of
-from broker.model import DeliveryState, Json, MessageId, MessageStatus, OrderStatus, RecipientStatus
+from broker.model.events import DeliveryState
+from broker.model.names import Json, MessageId
+from broker.model.status import MessageStatus, OrderStatus, RecipientStatus
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient

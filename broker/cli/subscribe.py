@@ -18,7 +18,7 @@ from broker.cli.readers import PurposeOption, ReaderOption, choose_reader
 from broker.cli.session import open_client
 from broker.cli.terminal import Terminal, finish, terminal_of
 from broker.desk.failures import NotReadyError
-from broker.model import QueueName
+from broker.model.names import QueueName
 
 if TYPE_CHECKING:
     from broker.cli.counted import Counted

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
 import typer
 
 from broker.cli.exit_codes import ExitCode
-from broker.model import Json
+from broker.model.names import Json
 from broker.texts.catalogue import Catalogue
 
 if TYPE_CHECKING:

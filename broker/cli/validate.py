@@ -9,7 +9,7 @@ from broker.cli.documents import read_document
 from broker.cli.exit_codes import ExitCode, exit_code_of, worst
 from broker.cli.terminal import Record, Terminal, finish, terminal_of
 from broker.errors import Code, DocumentError, FieldProblem
-from broker.model import Json
+from broker.model.names import Json
 
 if TYPE_CHECKING:
     from schemas.loader import SchemaSet

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from broker.errors import ConfigurationError
 from broker.evidence.receipts import parse_agency
-from broker.model import AgencyRef, DeskRef, MessageId, Pair
+from broker.model.names import AgencyRef, DeskRef, MessageId, Pair
 from broker.sandbox.world import Plan
 from keys.charter import Charter
 from schemas.examples import Case, cases

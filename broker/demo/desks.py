@@ -16,7 +16,7 @@ from broker.desk.inbox import INBOX_FILE, REFUSED_FILE, Inbox
 from broker.desk.store import Entry
 from broker.desk.subscribe import Subscription
 from broker.desk.wire import ContentRef
-from broker.model import DeskRef, HandOverNumber, MessageId
+from broker.model.names import DeskRef, HandOverNumber, MessageId
 from broker.sandbox.world import World
 from schemas.loader import SchemaSet
 

@@ -18,7 +18,9 @@ from broker.desk.trust import Trust
 from broker.directory import Directory
 from broker.errors import EvidenceError, RefusedError
 from broker.evidence.receipts import ReceiptContent
-from broker.model import DeskRef, EventKind, MessageId, MessageStatus, RecipientStatus
+from broker.model.events import EventKind
+from broker.model.names import DeskRef, MessageId
+from broker.model.status import MessageStatus, RecipientStatus
 from broker.sandbox.world import World
 from schemas.loader import SchemaSet
 

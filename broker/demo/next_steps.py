@@ -20,7 +20,7 @@ from broker.demo.second.operation import OPERATION
 from broker.demo.second.operation import READER as READER_OF_TOTAL
 from broker.demo.words import Words
 from broker.desk.sign import message_id
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from broker.sandbox.world import World
 
 MESSAGE_FILE: Final = "message.json"

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from broker.demo.cast import Scene
 from broker.desk.agency_calls import Accepted
-from broker.model import DeliveryState, DeskRef, MessageStatus, RecipientStatus
+from broker.model.events import DeliveryState
+from broker.model.names import DeskRef
+from broker.model.status import MessageStatus, RecipientStatus
 
 
 @dataclass(slots=True, kw_only=True)

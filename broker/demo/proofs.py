@@ -18,7 +18,9 @@ from broker.demo.search import found_in, words_of
 from broker.desk.client import EnlaceClient
 from broker.desk.failures import ProblemError
 from broker.errors import Code, ConfigurationError, UnsealError
-from broker.model import DeliveryState, DeskRef, EventKind, Posting
+from broker.model.events import DeliveryState, EventKind
+from broker.model.message import Posting
+from broker.model.names import DeskRef
 from broker.sandbox.world import World
 from broker.sealing.unseal import unseal
 from broker.sealing.wire import without_entries

@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractChannel
 
 from broker.demo.words import Words
 from broker.errors import ConfigurationError
-from broker.model import QueueName
+from broker.model.names import QueueName
 from broker.transport.connection import within
 from broker.transport.rabbitmq import accept_url, open_rabbitmq
 from broker.transport.topology import Topology

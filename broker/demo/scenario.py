@@ -24,7 +24,7 @@ from broker.demo.senders import Senders, follow, open_senders, post_all
 from broker.demo.table import Screen
 from broker.demo.words import Words
 from broker.gateway.context import Gateway
-from broker.model import DeskRef, MessageId
+from broker.model.names import DeskRef, MessageId
 from broker.sandbox.world import World
 from keys.custody.envelope import KdfCost
 from schemas.vocabulary import Language

@@ -13,7 +13,7 @@ from broker.desk.connection import ClientSettings
 from broker.desk.failures import DeskError
 from broker.desk.retry import RetryPolicy
 from broker.errors import BrokerError
-from broker.model import AgencyRef
+from broker.model.names import AgencyRef
 from broker.sandbox.world import World
 from schemas.vocabulary import Language
 

@@ -15,7 +15,9 @@ from broker.desk.session import Answer, Query, Request
 from broker.desk.status import read_status
 from broker.desk.wire import Posted, Recipient
 from broker.errors import Code, ConfigurationError, SignatureError
-from broker.model import AgencyRef, Json, MessageId, MessageStatus, Posting, SealedPosting
+from broker.model.message import Posting, SealedPosting
+from broker.model.names import AgencyRef, Json, MessageId
+from broker.model.status import MessageStatus
 from broker.sealing.wire import content_hash
 from keys.key import SigningKey
 from schemas.loader import SchemaSet

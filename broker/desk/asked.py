@@ -8,7 +8,7 @@ from typing import Any
 
 from broker.desk.failures import AnswerError
 from broker.desk.values import agency_ref, desk_ref, listed, moment, optional_text, text, whole
-from broker.model import AgencyRef, DeskRef, MessageId, Pair, QueueName, channel_queue
+from broker.model.names import AgencyRef, DeskRef, MessageId, Pair, QueueName, channel_queue
 from broker.ports.requests import RequestState
 from keys.charter import ChannelName
 from schemas.vocabulary import Kind, Urgency

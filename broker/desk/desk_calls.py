@@ -12,13 +12,9 @@ from broker.desk.session import Request
 from broker.desk.stream import HandOverStream
 from broker.desk.wire import ContentRef, NotSettled, ReceivedHandOver, Settled
 from broker.desk.wraps import Moved, WaitingPage, read_moved, read_waiting
-from broker.model import (
-    DeliveryNumber,
-    HandOverNumber,
-    QueueDepth,
-    QueueName,
-    RefusalReason,
-)
+from broker.model.delivery import QueueDepth
+from broker.model.events import RefusalReason
+from broker.model.names import DeliveryNumber, HandOverNumber, QueueName
 from keys.identifiers import KeyId
 
 LONGEST_POLL: Final = timedelta(seconds=30)

@@ -19,7 +19,7 @@ and ``EvidenceError`` (a receipt that proves nothing). No text repeats content o
 from datetime import timedelta
 
 from broker.errors import FieldProblem
-from broker.model import RefusalReason
+from broker.model.events import RefusalReason
 
 
 class DeskError(Exception):

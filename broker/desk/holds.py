@@ -16,7 +16,7 @@ from broker.desk.failures import StoreError
 from broker.desk.inbox import FLAGS, OWNER_ONLY, sync_folder
 from broker.desk.rewriting import moment, read_lines
 from broker.evidence.receipts import parse_agency
-from broker.model import AgencyRef, MessageId
+from broker.model.names import AgencyRef, MessageId
 from schemas.vocabulary import LegalHoldReason
 
 Named: TypeAlias = tuple[AgencyRef, MessageId]

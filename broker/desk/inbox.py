@@ -21,7 +21,7 @@ import structlog
 from broker.desk.failures import StoreError
 from broker.desk.store import Entry, ref_digest
 from broker.desk.wire import ContentRef
-from broker.model import ContentHash, HandOverNumber, MessageId
+from broker.model.names import ContentHash, HandOverNumber, MessageId
 
 OWNER_ONLY: Final = 0o600
 INBOX_FILE: Final = "inbox.jsonl"

@@ -10,7 +10,8 @@ from broker.admission.circumstances import Circumstances
 from broker.admission.recall import TAKING_BACK
 from broker.admission.recipients import Destination
 from broker.admission.rules.table import AT_THE_DESK
-from broker.model import DeskRef, Message, QueueName, Route
+from broker.model.message import Message, Route
+from broker.model.names import DeskRef, QueueName
 
 
 def judge(message: Message, desk: DeskRef, queue: QueueName, circumstances: Circumstances) -> None:

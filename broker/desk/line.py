@@ -15,7 +15,9 @@ from broker.desk.open import OpenedMessage
 from broker.desk.prove import ProvenMessage, prove_message
 from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver
-from broker.model import AgencyRef, ContentHash, MessageId, Posting, RefusalReason
+from broker.model.events import RefusalReason
+from broker.model.message import Posting
+from broker.model.names import AgencyRef, ContentHash, MessageId
 from keys import base64url
 from keys.errors import KeyFormatError
 from schemas.vocabulary import Country

@@ -8,7 +8,7 @@ from typing import Final
 
 from broker.admission.recall import TAKING_BACK
 from broker.directory import Directory
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from broker.sealing.route import SealRoute
 from keys.channel import Channel
 from keys.charter import Sealing

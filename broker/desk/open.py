@@ -23,16 +23,9 @@ from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver
 from broker.errors import PermissionDeniedError, UnsealError
 from broker.evidence.receipts import ReceiptContent
-from broker.model import (
-    AgencyRef,
-    DeskRef,
-    Message,
-    Posting,
-    QueueName,
-    RefusalReason,
-    channel_queue,
-    pair_queue,
-)
+from broker.model.events import RefusalReason
+from broker.model.message import Message, Posting
+from broker.model.names import AgencyRef, DeskRef, QueueName, channel_queue, pair_queue
 from broker.origin_seal import facts_digest
 from broker.sealing.route import SealRoute, route_of
 from broker.sealing.unseal import Unsealed, unseal

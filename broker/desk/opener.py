@@ -19,7 +19,7 @@ from broker.desk.trust import Trust
 from broker.desk.wallet import Held
 from broker.desk.wire import ReceivedHandOver
 from broker.directory import Directory
-from broker.model import RefusalReason
+from broker.model.events import RefusalReason
 from schemas.loader import SchemaSet
 
 DIRECTORY_AGE: Final = timedelta(seconds=60)

@@ -11,7 +11,8 @@ from broker.admission.recipients import destination_of
 from broker.admission.validate import validate
 from broker.directory import Directory
 from broker.errors import Code, SignatureError
-from broker.model import DeskRef, MessageId, Posting, SealedPosting
+from broker.model.message import Posting, SealedPosting
+from broker.model.names import DeskRef, MessageId
 from broker.origin_seal import state_facts
 from broker.sealing.content import SignedContent
 from broker.sealing.route import route_of

@@ -18,7 +18,7 @@ from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver
 from broker.errors import Code, EvidenceError, SignatureError, UnsealError
 from broker.evidence.receipts import verify_receipt
-from broker.model import DeskRef
+from broker.model.names import DeskRef
 from broker.sealing.route import SealRoute
 from broker.sealing.unseal import unseal
 from broker.sealing.wire import parse, read_recipient

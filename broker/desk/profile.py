@@ -18,7 +18,7 @@ from broker.admission.use import is_reader
 from broker.desk.guarded_file import NOT_FOR_OTHERS, NOT_FOR_OTHERS_TO_WRITE, read_guarded
 from broker.errors import ConfigurationError
 from broker.evidence.receipts import parse_agency, parse_desk
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from keys.custody.passphrase import CREDENTIAL_SCHEME, read_passphrase
 from keys.custody.provider import is_token
 from keys.errors import KeyFormatError

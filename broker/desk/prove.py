@@ -21,7 +21,9 @@ from broker.errors import (
     SignatureError,
 )
 from broker.evidence.receipts import ReceiptContent, verify_receipt
-from broker.model import AgencyRef, EventKind, Message, Posting, RefusalReason, SignedPosting
+from broker.model.events import EventKind, RefusalReason
+from broker.model.message import Message, Posting, SignedPosting
+from broker.model.names import AgencyRef
 from keys.identifiers import KeyId
 
 

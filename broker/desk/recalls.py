@@ -13,14 +13,8 @@ from broker.desk.status import read_order_status
 from broker.desk.wire import NotSettled
 from broker.errors import Code, EvidenceError
 from broker.evidence.receipts import parse_agency
-from broker.model import (
-    ContentHash,
-    DeliveryNumber,
-    DeliveryState,
-    DeskRef,
-    EventKind,
-    MessageId,
-)
+from broker.model.events import DeliveryState, EventKind
+from broker.model.names import ContentHash, DeliveryNumber, DeskRef, MessageId
 from broker.ports.recalls import Order
 from keys import jws
 from keys import strict_json as canonical

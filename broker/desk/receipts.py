@@ -10,7 +10,8 @@ from broker.desk.wire import ContentRef, Recipient, Settled
 from broker.desk.wraps import Moved
 from broker.errors import Code, EvidenceError
 from broker.evidence.receipts import RECEIPT_TYP, ReceiptContent, verify_receipt
-from broker.model import AgencyRef, DeskRef, EventKind, MessageId
+from broker.model.events import EventKind
+from broker.model.names import AgencyRef, DeskRef, MessageId
 from keys import jws
 from keys.errors import KeysError
 from keys.identifiers import Exchange, KeyId, kid_owner, parse_kid

@@ -12,7 +12,7 @@ from broker.desk.failures import StoreError
 from broker.desk.holds import DeskHold, Named, read_holds
 from broker.desk.rewriting import Line, is_tombstone, read_lines, rewrite, tombstone
 from broker.evidence.receipts import parse_agency
-from broker.model import AgencyRef, MessageId
+from broker.model.names import AgencyRef, MessageId
 
 REASON = "expired"
 

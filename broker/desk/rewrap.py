@@ -17,7 +17,7 @@ from broker.desk.sign import sign_rewrap
 from broker.desk.wire import ContentRef, NotSettled
 from broker.desk.wraps import WaitingEntry
 from broker.errors import ConfigurationError, UnsealError
-from broker.model import DeliveryNumber
+from broker.model.names import DeliveryNumber
 from broker.sealing.rewrap import rewrap
 from broker.sealing.wire import Recipient
 from keys.identifiers import KeyId

@@ -16,7 +16,7 @@ import orjson
 
 from broker.desk.failures import StoreError
 from broker.desk.inbox import OWNER_ONLY, Inbox, read_inbox, sync_folder
-from broker.model import AgencyRef, MessageId
+from broker.model.names import AgencyRef, MessageId
 
 Line: TypeAlias = dict[str, Any]
 Change: TypeAlias = Callable[[Line], Line | None]

@@ -12,7 +12,9 @@ from broker.admission.use import USE_TYP
 from broker.desk.wire import ContentRef
 from broker.errors import Code, DocumentError, FieldProblem, SignatureError
 from broker.evidence.receipts import parse_agency
-from broker.model import AgencyRef, DeskRef, Json, MessageId, Posting, RefusalReason, SealedPosting
+from broker.model.events import RefusalReason
+from broker.model.message import Posting, SealedPosting
+from broker.model.names import AgencyRef, DeskRef, Json, MessageId
 from broker.sealing.wire import Recipient as SealedEntry
 from broker.sealing.wire import write_recipient
 from keys import jws

@@ -5,16 +5,10 @@ from datetime import date
 from typing import Any
 
 from broker.desk.values import desk_ref, moment, optional_text, read, text, whole
-from broker.model import (
-    ContentHash,
-    DeliveryState,
-    MessageId,
-    MessageStatus,
-    OrderStatus,
-    RecipientStatus,
-    RefusalReason,
-    StatedUse,
-)
+from broker.model.answers import StatedUse
+from broker.model.events import DeliveryState, RefusalReason
+from broker.model.names import ContentHash, MessageId
+from broker.model.status import MessageStatus, OrderStatus, RecipientStatus
 from schemas.vocabulary import Disposition, KeptReason, Kind
 
 

@@ -7,7 +7,7 @@ from typing import BinaryIO, Final, Protocol
 
 from broker.desk.failures import StoreError
 from broker.desk.wire import ContentRef
-from broker.model import HandOverNumber
+from broker.model.names import HandOverNumber
 
 REMEMBERED: Final = 100_000
 """Messages that a printout knows again; the gateway repeats what is younger than that."""

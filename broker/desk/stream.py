@@ -20,7 +20,7 @@ from broker.desk.session import Request, Session
 from broker.desk.sse import EventReader
 from broker.desk.timing import Timing
 from broker.desk.wire import ReceivedHandOver
-from broker.model import HandOverNumber, QueueName
+from broker.model.names import HandOverNumber, QueueName
 
 EVENT_STREAM: Final = "text/event-stream"
 WORKED_SECONDS: Final = 10

@@ -25,7 +25,7 @@ from broker.desk.opener import Opener, Unopened
 from broker.desk.reading import Reader
 from broker.desk.store import Entry, Store
 from broker.desk.wire import ContentRef, NotSettled, ReceivedHandOver, Settled
-from broker.model import HandOverNumber, QueueName
+from broker.model.names import HandOverNumber, QueueName
 from schemas.loader import SchemaSet
 
 BATCH: Final = 32

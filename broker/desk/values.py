@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from broker.desk.failures import AnswerError
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from schemas.vocabulary import Compartment, Country
 
 T = TypeVar("T")

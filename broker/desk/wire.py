@@ -22,16 +22,9 @@ from broker.desk.values import (
     whole,
 )
 from broker.directory import AgencyRecord, DirectoryRecord
-from broker.model import (
-    AgencyRef,
-    ContentHash,
-    DeliveryState,
-    DeskRef,
-    HandOverNumber,
-    MessageId,
-    QueueDepth,
-    QueueName,
-)
+from broker.model.delivery import QueueDepth
+from broker.model.events import DeliveryState
+from broker.model.names import AgencyRef, ContentHash, DeskRef, HandOverNumber, MessageId, QueueName
 from schemas.vocabulary import AgencyFunction, Country, Urgency
 
 

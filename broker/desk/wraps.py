@@ -9,7 +9,7 @@ from broker.desk.failures import AnswerError
 from broker.desk.values import listed, text, whole
 from broker.desk.wire import ContentRef, NotSettled
 from broker.errors import UnsealError
-from broker.model import ContentHash, DeliveryNumber, MessageId
+from broker.model.names import ContentHash, DeliveryNumber, MessageId
 from broker.sealing.wire import Recipient, read_recipient
 from keys.errors import KeyFormatError
 from keys.identifiers import KeyId, parse_kid

@@ -10,17 +10,8 @@ from datetime import datetime
 from typing import Final
 
 from broker.errors import Code, EvidenceError
-from broker.model import (
-    NO_KEY,
-    AgencyRef,
-    ContentHash,
-    DeskRef,
-    Event,
-    EventKind,
-    LogPosition,
-    MessageId,
-    RefusalReason,
-)
+from broker.model.events import Event, EventKind, RefusalReason
+from broker.model.names import NO_KEY, AgencyRef, ContentHash, DeskRef, LogPosition, MessageId
 from keys import jws, strict_json
 from keys.errors import KeysError
 from keys.identifiers import KeyId, parse_kid

@@ -16,7 +16,7 @@ from broker.admission.authenticate import token_hash
 from broker.admission.dpop import DpopNonces, Proof, verify_proof
 from broker.directory import ClientRecord
 from broker.errors import AuthenticationError, Code, ConfigurationError
-from broker.model import Caller, Scope
+from broker.model.names import Caller, Scope
 from broker.ports.clock import Clock
 from broker.ports.proofs import ProofStore
 from keys.key import VerificationKey

@@ -14,7 +14,7 @@ from broker.gateway.metrics import Metrics
 from broker.gateway.polls import PollSessions
 from broker.gateway.proxies import Proxies
 from broker.hand_over import HandOvers
-from broker.model import AgencyRef, Caller, DeskRef, Scope
+from broker.model.names import AgencyRef, Caller, DeskRef, Scope
 from broker.ports.clock import Clock
 from broker.ports.deliveries import DeliveryLedger
 from broker.ports.keys import KeyLedger

@@ -13,16 +13,10 @@ from broker.errors import Code, RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_desk
 from broker.gateway.requests import check_parameters, read_number, read_tokens
-from broker.model import (
-    Caller,
-    DeliveryState,
-    DeskAnswer,
-    DeskRef,
-    HandOver,
-    Json,
-    QueueName,
-    RefusalReason,
-)
+from broker.model.answers import DeskAnswer
+from broker.model.delivery import HandOver
+from broker.model.events import DeliveryState, RefusalReason
+from broker.model.names import Caller, DeskRef, Json, QueueName
 
 MAX_WAIT_SECONDS: Final = 30
 SLICE: Final = timedelta(seconds=1)

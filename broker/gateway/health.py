@@ -9,7 +9,7 @@ from aiohttp import web
 from broker.errors import BrokerError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway
-from broker.model import Json
+from broker.model.names import Json
 from broker.ports.transport import Transport
 
 CHECK_TIMEOUT: Final = timedelta(seconds=2)

@@ -6,7 +6,8 @@ from broker.errors import Code, RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, calling_agency
 from broker.gateway.requests import check_parameters, read_flag, read_posting
-from broker.model import AgencyRef, MessageId, Posting, SealedPosting
+from broker.model.message import Posting, SealedPosting
+from broker.model.names import AgencyRef, MessageId
 
 
 async def post_message(request: web.Request) -> web.Response:

@@ -8,7 +8,7 @@ from broker.admission.decided import policy_in_force
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, caller_with
 from broker.gateway.requests import check_parameters, read_number
-from broker.model import AgencyRef, Caller, DeskRef, Scope
+from broker.model.names import AgencyRef, Caller, DeskRef, Scope
 from broker.notices import deliveries_in
 from broker.ports.keys import NumberedNotice
 from schemas.vocabulary import Compartment

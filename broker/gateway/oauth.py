@@ -16,7 +16,7 @@ from broker.directory import ClientRecord
 from broker.errors import AuthenticationError, Code, UnavailableError
 from broker.gateway.access import Access
 from broker.gateway.oauth_form import OAuthError, TokenRequest, read_token_request
-from broker.model import Scope
+from broker.model.names import Scope
 from keys.strict_json import JsonObject
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path

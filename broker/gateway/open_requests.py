@@ -9,7 +9,7 @@ from broker.admission.decided import policy_in_force
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_agency, calling_desk
 from broker.gateway.requests import check_parameters, read_choice, read_number
-from broker.model import AgencyRef, DeliveryNumber, DeskRef, Json
+from broker.model.names import AgencyRef, DeliveryNumber, DeskRef, Json
 from broker.ports.requests import Request, RequestQuestion, RequestState, SentFrom
 from schemas.vocabulary import Compartment, Kind
 

@@ -9,7 +9,8 @@ from time import monotonic
 from typing import Final
 
 from broker.hand_over import DeskSession, HandOvers
-from broker.model import HandOver, QueueName
+from broker.model.delivery import HandOver
+from broker.model.names import QueueName
 
 IDLE: Final = timedelta(seconds=90)
 """A session nobody polls is closed after one lease and a half; the transport has its own back."""

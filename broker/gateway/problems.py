@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from broker.errors import BrokerError, Code, FieldProblem, UnavailableError
-from broker.model import Json
+from broker.model.names import Json
 from broker.texts.catalogue import Catalogue
 from keys import strict_json
 

@@ -10,7 +10,7 @@ from broker.errors import Code, FieldProblem, RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_desk, calling_participant
 from broker.gateway.requests import check_parameters, read_choice, read_number, read_tokens
-from broker.model import AgencyRef, DeliveryNumber, DeskRef, Json
+from broker.model.names import AgencyRef, DeliveryNumber, DeskRef, Json
 from broker.ports.recalls import NotFitting, Order
 
 MOST: Final = 200

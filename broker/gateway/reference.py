@@ -14,7 +14,7 @@ from broker.errors import Code, RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, caller_with
 from broker.gateway.requests import check_parameters
-from broker.model import Json, Scope
+from broker.model.names import Json, Scope
 from broker.texts.catalogue import negotiate
 from keys import strict_json
 

@@ -8,16 +8,10 @@ from aiohttp import web
 from broker.channel_view import channel_view
 from broker.directory import Directory
 from broker.exchange import Accepted
-from broker.model import (
-    DeskRef,
-    HandOver,
-    Json,
-    MessageStatus,
-    OrderStatus,
-    QueueDepth,
-    RecipientStatus,
-    RoutedMessage,
-)
+from broker.model.delivery import HandOver, QueueDepth
+from broker.model.message import RoutedMessage
+from broker.model.names import DeskRef, Json
+from broker.model.status import MessageStatus, OrderStatus, RecipientStatus
 from keys import strict_json
 
 

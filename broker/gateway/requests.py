@@ -10,7 +10,8 @@ from aiohttp import web
 from broker.admission import strict_json
 from broker.errors import Code, DocumentError, FieldProblem, RefusedError
 from broker.gateway.limits import deadline
-from broker.model import HandOverNumber, Json, Posting, SealedPosting
+from broker.model.message import Posting, SealedPosting
+from broker.model.names import HandOverNumber, Json
 
 MAX_BODY_BYTES: Final = 262_144
 MAX_SEALED_BYTES: Final = 524_288

@@ -13,7 +13,8 @@ from broker.gateway.context import GATEWAY, Gateway, calling_desk
 from broker.gateway.desks import own_queues
 from broker.gateway.requests import check_parameters, read_last_event_id
 from broker.hand_over import DeskSession
-from broker.model import Caller, DeskRef, HandOver, HandOverNumber, QueueName
+from broker.model.delivery import HandOver
+from broker.model.names import Caller, DeskRef, HandOverNumber, QueueName
 
 HEARTBEAT: Final = timedelta(seconds=15)
 """Below the idle limit of every proxy that we know (60 s), so that none cuts the stream."""

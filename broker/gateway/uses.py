@@ -10,7 +10,8 @@ from broker.errors import RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_desk
 from broker.gateway.requests import check_parameters, read_tokens
-from broker.model import DeskRef, Json, UseStatement
+from broker.model.answers import UseStatement
+from broker.model.names import DeskRef, Json
 from broker.ports.deliveries import UseDenied
 from schemas.loader import SchemaSet
 

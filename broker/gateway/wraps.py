@@ -11,7 +11,7 @@ from broker.errors import Code, FieldProblem, RefusedError, UnavailableError, Un
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_desk
 from broker.gateway.requests import check_parameters, read_number, read_tokens
-from broker.model import DeliveryNumber, DeskRef, Json
+from broker.model.names import DeliveryNumber, DeskRef, Json
 from broker.ports.keys import Rewrap, Rewrapped, WaitingWrap
 from broker.ports.messages import DirectoryMoved
 from broker.sealing import wire

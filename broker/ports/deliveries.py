@@ -6,20 +6,10 @@ from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from broker.errors import Code
-from broker.model import (
-    DeliveryNumber,
-    DeliveryState,
-    DeskAnswer,
-    Event,
-    HandOver,
-    HandOverNumber,
-    Notice,
-    Outgoing,
-    QueueDepth,
-    QueueName,
-    Receipt,
-    UseStatement,
-)
+from broker.model.answers import DeskAnswer, UseStatement
+from broker.model.delivery import HandOver, Outgoing, QueueDepth
+from broker.model.events import DeliveryState, Event, Notice, Receipt
+from broker.model.names import DeliveryNumber, HandOverNumber, QueueName
 from broker.ports.receipts import SignReceipt
 
 TellUnread: TypeAlias = Callable[[Sequence[Event]], Sequence[Notice]]

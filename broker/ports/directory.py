@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
-from broker.model import DeskRef
+from broker.model.names import DeskRef
 from schemas.vocabulary import Country
 
 

@@ -10,17 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from broker.model import (
-    AgencyRef,
-    ContentHash,
-    DeliveryNumber,
-    DeliveryState,
-    DeskRef,
-    MessageId,
-    Notice,
-    QueueName,
-    Receipt,
-)
+from broker.model.events import DeliveryState, Notice, Receipt
+from broker.model.names import AgencyRef, ContentHash, DeliveryNumber, DeskRef, MessageId, QueueName
 from broker.ports.messages import DirectoryMoved
 from broker.ports.receipts import SignReceipt
 from broker.sealing.wire import Recipient

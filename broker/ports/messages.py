@@ -4,7 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from broker.model import Acceptance, AgencyRef, KnownMessage, MessageId, MessageStatus, Receipt
+from broker.model.events import Receipt
+from broker.model.facts import KnownMessage
+from broker.model.message import Acceptance
+from broker.model.names import AgencyRef, MessageId
+from broker.model.status import MessageStatus
 from broker.ports.receipts import SignReceipt
 
 

@@ -5,17 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from broker.model import (
-    AgencyRef,
-    ContentHash,
-    DeliveryNumber,
-    DeliveryState,
-    DeskDisposition,
-    DeskRef,
-    MessageId,
-    OrderStatus,
-    Receipt,
-)
+from broker.model.answers import DeskDisposition
+from broker.model.events import DeliveryState, Receipt
+from broker.model.names import AgencyRef, ContentHash, DeliveryNumber, DeskRef, MessageId
+from broker.model.status import OrderStatus
 from broker.ports.receipts import SignReceipt
 from schemas.vocabulary import Disposition, Kind
 

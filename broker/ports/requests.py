@@ -10,7 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from broker.model import AgencyRef, DeliveryNumber, DeskRef, MessageId, Notice, QueueName
+from broker.model.events import Notice
+from broker.model.names import AgencyRef, DeliveryNumber, DeskRef, MessageId, QueueName
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Kind, Urgency
 

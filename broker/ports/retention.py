@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from broker.model import AgencyRef, ContentHash, LogPosition, MessageId, QueueName
+from broker.model.names import AgencyRef, ContentHash, LogPosition, MessageId, QueueName
 from broker.ports.receipts import SignReceipt
 from schemas.vocabulary import LegalHoldReason
 

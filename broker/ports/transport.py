@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from broker.model import DeliveryNumber, Outgoing, QueueName
+from broker.model.delivery import Outgoing
+from broker.model.names import DeliveryNumber, QueueName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

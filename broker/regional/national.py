@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Self
 
-from broker.model import AgencyRef, MessageId
+from broker.model.names import AgencyRef, MessageId
 from broker.regional.claims import PLAIN, Claim, Unit, add, read, reconcile, unique, unspoken
 from schemas.vocabulary import Country
 

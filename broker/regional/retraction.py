@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from broker.model import AgencyRef
+from broker.model.names import AgencyRef
 from broker.regional.national import NationalResult
 from schemas.vocabulary import Country, Kind
 

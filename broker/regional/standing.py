@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from broker.errors import Code, ConflictError
-from broker.model import AgencyRef, MessageId
+from broker.model.names import AgencyRef, MessageId
 from broker.regional.national import Mention, NationalResult, Thing
 from schemas.vocabulary import Country
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from broker.model import AgencyRef, DeskRef, Scope
+from broker.model.names import AgencyRef, DeskRef, Scope
 from broker.sandbox.kits import Kit
 from keys.act import ActKind
 from keys.algorithms import EncryptionAlgorithm

@@ -20,7 +20,7 @@ from broker.desk.held_keys import HeldKeys
 from broker.desk.pins import Pins
 from broker.desk.profile import Profile
 from broker.directory import AgencyRecord, ClientRecord
-from broker.model import AgencyRef, DeskRef, Pair
+from broker.model.names import AgencyRef, DeskRef, Pair
 from broker.ports.directory import DirectoryStore
 from broker.sandbox.authority import make_tls
 from broker.sandbox.countries import CountryKit, Holding

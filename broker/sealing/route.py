@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from broker.model import Envelope
+from broker.model.message import Envelope
 from keys import strict_json
 from keys.charter import NAME, ChannelName
 from keys.errors import KeyFormatError

@@ -6,14 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, or_, select
 
-from broker.model import (
-    AgencyRef,
-    DeliveryNumber,
-    DeliveryState,
-    DeskRef,
-    MessageId,
-    QueueName,
-)
+from broker.model.events import DeliveryState
+from broker.model.names import AgencyRef, DeliveryNumber, DeskRef, MessageId, QueueName
 from broker.ports.keys import AffectedDelivery
 from broker.storage.tables import IS_SECOND_SIGNED, IS_SIGNED, deliveries, messages, rewraps
 from broker.storage.transaction import padded

@@ -7,17 +7,9 @@ from typing import TypeAlias
 
 from sqlalchemy import Row, bindparam, select
 
-from broker.model import (
-    ContentHash,
-    DeliveryNumber,
-    DeliveryState,
-    DeskAnswer,
-    DeskRef,
-    EventKind,
-    MessageId,
-    Receipt,
-    RefusalReason,
-)
+from broker.model.answers import DeskAnswer
+from broker.model.events import DeliveryState, EventKind, Receipt, RefusalReason
+from broker.model.names import ContentHash, DeliveryNumber, DeskRef, MessageId
 from broker.ports.deliveries import Answered
 from broker.ports.receipts import SignReceipt
 from broker.ports.requests import RETURNED

@@ -11,7 +11,9 @@ from datetime import datetime
 from sqlalchemy import Row, bindparam, select, update
 
 from broker.admission.reply_clock import answers, due_at
-from broker.model import Acceptance, DeliveryNumber, LogPosition, Notice
+from broker.model.events import Notice
+from broker.model.message import Acceptance
+from broker.model.names import DeliveryNumber, LogPosition
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.notices import add_notice

@@ -8,17 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from broker.model import (
-    DeliveryNumber,
-    DeliveryState,
-    DeskAnswer,
-    HandOver,
-    HandOverNumber,
-    Outgoing,
-    QueueDepth,
-    QueueName,
-    UseStatement,
-)
+from broker.model.answers import DeskAnswer, UseStatement
+from broker.model.delivery import HandOver, Outgoing, QueueDepth
+from broker.model.events import DeliveryState
+from broker.model.names import DeliveryNumber, HandOverNumber, QueueName
 from broker.ports.deliveries import Answered, TellUnread, UseDenied, UseNoted, tell_nobody
 from broker.ports.receipts import SignReceipt
 from broker.storage.answers import ANSWER, Answering

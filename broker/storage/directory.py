@@ -8,7 +8,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection, DateTime, Table, and_, func, insert, select, update
 
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
-from broker.model import DeskRef
+from broker.model.names import DeskRef
 from broker.storage import directory_rows as rows
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit, Sort, one_by_one

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, Row, select
 
 from broker.directory import AgencyRecord, ClientRecord
-from broker.model import AgencyRef, DeskRef, Scope
+from broker.model.names import AgencyRef, DeskRef, Scope
 from broker.storage.tables import agencies, clients, desks
 from schemas.vocabulary import AgencyFunction, Compartment, Country
 

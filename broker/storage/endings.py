@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Row, bindparam
 
-from broker.model import DeliveryNumber, DeliveryState, EventKind, QueueName
+from broker.model.events import DeliveryState, EventKind
+from broker.model.names import DeliveryNumber, QueueName
 from broker.ports import requests
 from broker.ports.deliveries import TellUnread
 from broker.ports.receipts import SignReceipt

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, exists, or_, select
 
-from broker.model import Acceptance
+from broker.model.message import Acceptance
 from broker.storage.bulk import Values
 from broker.storage.tables import grants, messages, orders
 from broker.storage.transaction import padded

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Select, bindparam, case, func, select
 
-from broker.model import QueueName
+from broker.model.names import QueueName
 from broker.ports.keys import InFlight, Place
 from broker.storage.tables import (
     HAS_CONTENT,

@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from broker.model import DeliveryNumber, DeskRef, Notice
+from broker.model.events import Notice
+from broker.model.names import DeliveryNumber, DeskRef
 from broker.ports.keys import (
     AffectedDelivery,
     InFlight,

@@ -6,7 +6,8 @@ from typing import Final
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from broker.model import AgencyRef, DeskRef, Evaluation, Grant, KnownMessage, MessageId
+from broker.model.facts import Evaluation, Grant, KnownMessage
+from broker.model.names import AgencyRef, DeskRef, MessageId
 from broker.storage.granting import STILL_COUNTS
 from broker.storage.tables import deliveries, grants, messages
 from broker.storage.transaction import padded

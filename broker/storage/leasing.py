@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import Row, bindparam, or_, select, update
 
 from broker.errors import UnsealError
-from broker.model import (
+from broker.model.delivery import HandOver
+from broker.model.names import (
     AgencyRef,
     ContentHash,
     DeliveryNumber,
-    HandOver,
     HandOverNumber,
     MessageId,
     QueueName,

@@ -3,16 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from broker.model import (
-    NO_KEY,
-    Acceptance,
-    DeliveryState,
-    DeskRef,
-    Evaluation,
-    Facts,
-    LogPosition,
-    Receipt,
-)
+from broker.model.events import DeliveryState, Receipt
+from broker.model.facts import Evaluation, Facts
+from broker.model.message import Acceptance
+from broker.model.names import NO_KEY, DeskRef, LogPosition
 from broker.storage import receipts
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.clocks import CLOCKS, clock_rows, note_replies

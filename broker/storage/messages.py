@@ -8,17 +8,11 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection, bindparam, select
 
-from broker.model import (
-    Acceptance,
-    AgencyRef,
-    DeskRef,
-    Event,
-    EventKind,
-    KnownMessage,
-    MessageId,
-    MessageStatus,
-    Receipt,
-)
+from broker.model.events import Event, EventKind, Receipt
+from broker.model.facts import KnownMessage
+from broker.model.message import Acceptance
+from broker.model.names import AgencyRef, DeskRef, MessageId
+from broker.model.status import MessageStatus
 from broker.ports.messages import DirectoryMoved, IdTaken, Recorded
 from broker.ports.receipts import SignReceipt
 from broker.storage import receipts

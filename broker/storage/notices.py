@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from broker.model import Notice
+from broker.model.events import Notice
 from broker.ports.keys import NumberedNotice, Pickup
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.tables import notices, pickups

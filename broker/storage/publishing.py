@@ -6,13 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
-from broker.model import (
-    ContentHash,
-    DeliveryNumber,
-    MessageId,
-    Outgoing,
-    QueueName,
-)
+from broker.model.delivery import Outgoing
+from broker.model.names import ContentHash, DeliveryNumber, MessageId, QueueName
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.tables import IS_OPEN, IS_UNPUBLISHED, deliveries, messages
 from broker.storage.transaction import Transaction, padded

@@ -7,7 +7,9 @@ from itertools import islice
 
 from sqlalchemy import Connection, bindparam, func, not_, select
 
-from broker.model import DeliveryNumber, DeliveryState, QueueDepth, QueueName
+from broker.model.delivery import QueueDepth
+from broker.model.events import DeliveryState
+from broker.model.names import DeliveryNumber, QueueName
 from broker.storage.leasing import IS_FREE
 from broker.storage.tables import IS_IN_QUEUE, deliveries, messages
 from broker.storage.transaction import padded

@@ -7,16 +7,9 @@ from functools import partial
 
 from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
-from broker.model import (
-    AgencyRef,
-    ContentHash,
-    DeliveryNumber,
-    DeliveryState,
-    DeskDisposition,
-    DeskRef,
-    EventKind,
-    MessageId,
-)
+from broker.model.answers import DeskDisposition
+from broker.model.events import DeliveryState, EventKind
+from broker.model.names import AgencyRef, ContentHash, DeliveryNumber, DeskRef, MessageId
 from broker.ports.recalls import Disposed, NotFitting, Order
 from broker.ports.receipts import SignReceipt
 from broker.storage import receipts

@@ -2,7 +2,8 @@
 
 from sqlalchemy import Row
 
-from broker.model import Event, EventKind, LogPosition, Receipt
+from broker.model.events import Event, EventKind, Receipt
+from broker.model.names import LogPosition
 from broker.ports.receipts import SignReceipt
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.tables import log

@@ -16,7 +16,8 @@ from sqlalchemy import (
     select,
 )
 
-from broker.model import AgencyRef, DeliveryNumber, DeskRef, MessageId, Notice, QueueName
+from broker.model.events import Notice
+from broker.model.names import AgencyRef, DeliveryNumber, DeskRef, MessageId, QueueName
 from broker.ports.requests import Request, RequestQuestion, RequestState, RoadRequests, SentFrom
 from broker.storage.clocks import ESCALATE_ONE, Escalation
 from broker.storage.database import Database

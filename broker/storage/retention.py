@@ -7,16 +7,8 @@ from functools import partial
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
-from broker.model import (
-    AgencyRef,
-    ContentHash,
-    DeskRef,
-    Event,
-    EventKind,
-    LogPosition,
-    MessageId,
-    QueueName,
-)
+from broker.model.events import Event, EventKind
+from broker.model.names import AgencyRef, ContentHash, DeskRef, LogPosition, MessageId, QueueName
 from broker.ports.receipts import SignReceipt
 from broker.ports.retention import Hold, Keeping, Overdue
 from broker.storage import receipts

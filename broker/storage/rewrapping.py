@@ -8,7 +8,8 @@ from typing import TypeAlias
 from sqlalchemy import Row, bindparam, select, update
 
 from broker.errors import UnsealError
-from broker.model import ContentHash, DeliveryNumber, DeskRef, EventKind, MessageId
+from broker.model.events import EventKind
+from broker.model.names import ContentHash, DeliveryNumber, DeskRef, MessageId
 from broker.ports.keys import Rewrap, Rewrapped
 from broker.ports.messages import DirectoryMoved
 from broker.ports.receipts import SignReceipt

@@ -6,17 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Row, bindparam, select, update
 
-from broker.model import (
-    AgencyRef,
-    ContentHash,
-    DeliveryState,
-    DeskRef,
-    Event,
-    EventKind,
-    MessageId,
-    Receipt,
-    RefusalReason,
-)
+from broker.model.events import DeliveryState, Event, EventKind, Receipt, RefusalReason
+from broker.model.names import AgencyRef, ContentHash, DeskRef, MessageId
 from broker.ports.receipts import SignReceipt
 from broker.storage import receipts
 from broker.storage.tables import deliveries, messages

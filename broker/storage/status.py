@@ -4,18 +4,10 @@ from datetime import date
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from broker.model import (
-    AgencyRef,
-    ContentHash,
-    DeliveryState,
-    DeskRef,
-    MessageId,
-    MessageStatus,
-    OrderStatus,
-    RecipientStatus,
-    RefusalReason,
-    StatedUse,
-)
+from broker.model.answers import StatedUse
+from broker.model.events import DeliveryState, RefusalReason
+from broker.model.names import AgencyRef, ContentHash, DeskRef, MessageId
+from broker.model.status import MessageStatus, OrderStatus, RecipientStatus
 from broker.storage.tables import deliveries, log, messages, orders
 from broker.storage.uses import stated_uses
 from schemas.vocabulary import Compartment, Country, Disposition, KeptReason, Kind

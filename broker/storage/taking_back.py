@@ -11,15 +11,9 @@ from typing import TypeAlias
 
 from sqlalchemy import Row, bindparam, select
 
-from broker.model import (
-    Acceptance,
-    AgencyRef,
-    DeliveryState,
-    DeskRef,
-    EventKind,
-    LogPosition,
-    MessageId,
-)
+from broker.model.events import DeliveryState, EventKind
+from broker.model.message import Acceptance
+from broker.model.names import AgencyRef, DeskRef, LogPosition, MessageId
 from broker.ports.receipts import SignReceipt
 from broker.ports.requests import RECALLED
 from broker.storage.bulk import BulkInsert, Values

@@ -8,7 +8,9 @@ from typing import Final
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from broker.errors import Code
-from broker.model import DeliveryNumber, DeliveryState, StatedUse, UseStatement
+from broker.model.answers import StatedUse, UseStatement
+from broker.model.events import DeliveryState
+from broker.model.names import DeliveryNumber
 from broker.ports.deliveries import UseDenied, UseNoted
 from broker.storage.granting import STILL_COUNTS
 from broker.storage.group_commit import Sort, one_by_one

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, bindparam, select
 
 from broker.errors import UnsealError
-from broker.model import AgencyRef, ContentHash, DeliveryNumber, DeskRef, MessageId
+from broker.model.names import AgencyRef, ContentHash, DeliveryNumber, DeskRef, MessageId
 from broker.ports.keys import WaitingWrap
 from broker.sealing import wire
 from broker.storage.tables import HAS_CONTENT, IS_UNOPENED, deliveries, messages

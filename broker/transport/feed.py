@@ -13,7 +13,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from broker.errors import BrokerError, TransportUnavailableError
-from broker.model import DeliveryNumber, QueueName
+from broker.model.names import DeliveryNumber, QueueName
 from broker.ports.transport import Arrival
 from broker.transport.connection import Link, close_channel, unavailable, within
 from broker.transport.topology import Topology, declare

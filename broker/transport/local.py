@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from broker.model import DeliveryNumber, Outgoing, QueueName
+from broker.model.delivery import Outgoing
+from broker.model.names import DeliveryNumber, QueueName
 from broker.ports.clock import Clock
 from broker.ports.deliveries import DeliveryLedger
 from broker.ports.transport import Arrival

@@ -10,7 +10,8 @@ from aio_pika.abc import AbstractChannel, AbstractExchange
 from aio_pika.exceptions import DeliveryError, PublishError
 
 from broker.errors import ConfigurationError, TransportUnavailableError, UnsealError
-from broker.model import DeliveryNumber, Outgoing, QueueName
+from broker.model.delivery import Outgoing
+from broker.model.names import DeliveryNumber, QueueName
 from broker.ports.clock import Clock
 from broker.sealing.wire import without_entries
 from broker.transport.connection import Link, within

@@ -9,7 +9,8 @@ import structlog
 from yarl import URL
 
 from broker.errors import BrokerError, ConfigurationError
-from broker.model import DeliveryNumber, Outgoing, QueueName
+from broker.model.delivery import Outgoing
+from broker.model.names import DeliveryNumber, QueueName
 from broker.ports.clock import Clock
 from broker.transport.connection import Link, close_channel, within
 from broker.transport.feed import RabbitFeed, consume

@@ -24,7 +24,7 @@ from aio_pika.exceptions import ChannelPreconditionFailed
 from aiormq.exceptions import ChannelAccessRefused  # aio-pika does not export it
 
 from broker.errors import ConfigurationError
-from broker.model import QueueName
+from broker.model.names import QueueName
 from broker.transport.connection import Link, close_channel, within
 from keys.charter import NAME
 

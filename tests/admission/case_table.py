@@ -17,7 +17,7 @@ import orjson
 from broker.admission.authorise import authorise
 from broker.admission.facts import facts_of
 from broker.errors import PermissionDeniedError
-from broker.model import Address
+from broker.model.message import Address
 from schemas.examples import Case, cases
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind, Urgency
 from tests.admission.region import MESSAGE, REGION, agency, around

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from broker.model import AgencyRef
+from broker.model.names import AgencyRef
 from schemas.examples import accepted
 from schemas.vocabulary import Compartment, Country, Kind
 

@@ -14,17 +14,9 @@ from broker.admission.circumstances import Circumstances
 from broker.admission.policy import STANDARD_POLICY, Policy
 from broker.directory import AgencyRecord, Directory, DirectoryRecord
 from broker.errors import PermissionDeniedError
-from broker.model import (
-    Address,
-    AgencyRef,
-    DeskRef,
-    Facts,
-    KnownMessage,
-    Message,
-    MessageId,
-    Pair,
-    RoutedMessage,
-)
+from broker.model.facts import Facts, KnownMessage
+from broker.model.message import Address, Message, RoutedMessage
+from broker.model.names import AgencyRef, DeskRef, MessageId, Pair
 from keys.channel import Channel, Term
 from keys.charter import ChannelName, Charter, Sealing
 from keys.strict_json import JsonObject

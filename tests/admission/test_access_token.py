@@ -11,7 +11,7 @@ from jwt.algorithms import OKPAlgorithm
 from broker.admission import access_token
 from broker.admission.access_token import AccessTokens, read_scopes
 from broker.errors import AuthenticationError, Code
-from broker.model import Scope
+from broker.model.names import Scope
 from keys.algorithms import SignatureAlgorithm
 from keys.identifiers import KeyId
 from keys.key import SigningKey

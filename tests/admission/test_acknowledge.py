@@ -8,7 +8,9 @@ import pytest
 
 from broker.admission.acknowledge import verify_answer
 from broker.errors import Code, RefusedError
-from broker.model import DeskAnswer, DeskRef, RefusalReason
+from broker.model.answers import DeskAnswer
+from broker.model.events import RefusalReason
+from broker.model.names import DeskRef
 from keys.algorithms import SignatureAlgorithm
 from keys.identifiers import KeyId
 from keys.key import SigningKey, VerificationKey

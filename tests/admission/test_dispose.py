@@ -8,7 +8,8 @@ import pytest
 
 from broker.admission.dispose import verify_disposition
 from broker.errors import Code, RefusedError
-from broker.model import AgencyRef, DeskDisposition, DeskRef
+from broker.model.answers import DeskDisposition
+from broker.model.names import AgencyRef, DeskRef
 from keys.key import SigningKey
 from schemas.vocabulary import Compartment, Country, Disposition, KeptReason
 from tests.admission.credentials import DROP, NOW, SECONDS, RsaKey, changed, token

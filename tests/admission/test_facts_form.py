@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from broker.admission import facts_form
-from broker.model import AgencyRef, Evaluation, Facts, Grant, MessageId
+from broker.model.facts import Evaluation, Facts, Grant
+from broker.model.names import AgencyRef, MessageId
 from keys.errors import KeyFormatError
 from keys.strict_json import JsonValue
 from schemas.vocabulary import Country, HandlingCode

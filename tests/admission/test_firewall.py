@@ -3,7 +3,7 @@
 import pytest
 
 from broker.admission.firewall import protected_origins
-from broker.model import Json
+from broker.model.names import Json
 from schemas.vocabulary import Compartment, Country
 
 HONDURAS = frozenset({Country.HONDURAS})

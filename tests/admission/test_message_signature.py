@@ -9,7 +9,8 @@ import pytest
 
 from broker.admission.message_signature import MAX_CHARS, verify_message_signature
 from broker.errors import Code, SignatureError
-from broker.model import AgencyRef, Posting, SignedPosting
+from broker.model.message import Posting, SignedPosting
+from broker.model.names import AgencyRef
 from keys import base64url, jws
 from keys.algorithms import SignatureAlgorithm
 from keys.identifiers import KeyId

@@ -7,7 +7,7 @@ import pytest
 from broker.admission.facts import facts_of
 from broker.admission.firewall import DEEPEST, protected_origins
 from broker.admission.people import People, people_of
-from broker.model import AgencyRef
+from broker.model.names import AgencyRef
 from schemas.examples import accepted, cases
 from schemas.vocabulary import Compartment, Country, Kind
 

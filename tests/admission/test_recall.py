@@ -12,16 +12,9 @@ from broker.admission.policy import EMPTY_POLICY
 from broker.admission.recall import TAKING_BACK, hides_recipients, keys_to_seal_to
 from broker.directory import Directory, DirectoryRecord
 from broker.errors import Code, KeyUnavailableError, PermissionDeniedError
-from broker.model import (
-    Address,
-    AgencyRef,
-    DeskRef,
-    Facts,
-    KnownMessage,
-    Message,
-    MessageId,
-    Route,
-)
+from broker.model.facts import Facts, KnownMessage
+from broker.model.message import Address, Message, Route
+from broker.model.names import AgencyRef, DeskRef, MessageId
 from keys.channel import Channel, Term
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency

@@ -6,7 +6,7 @@ import pytest
 
 from broker.admission.rewrap import RewrapWish, verify_rewrap
 from broker.errors import Code, RefusedError
-from broker.model import DeskRef
+from broker.model.names import DeskRef
 from keys.algorithms import SignatureAlgorithm
 from keys.identifiers import KeyId
 from keys.key import SigningKey, VerificationKey

@@ -12,7 +12,9 @@ from broker.admission.policy import EMPTY_POLICY, STANDARD_POLICY
 from broker.admission.rules.compartments import forbidden_readers
 from broker.admission.rules.lineage import unknown_roots
 from broker.admission.rules.table import AT_THE_DESK, RULES
-from broker.model import AgencyRef, DeskRef, Evaluation, Grant, KnownMessage, Message, MessageId
+from broker.model.facts import Evaluation, Grant, KnownMessage
+from broker.model.message import Message
+from broker.model.names import AgencyRef, DeskRef, MessageId
 from keys.charter import Sealing
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind, Urgency
 from tests.admission.region import (

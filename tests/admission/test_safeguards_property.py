@@ -14,7 +14,8 @@ import pytest
 from broker.admission.authorise import authorise
 from broker.admission.facts import facts_of
 from broker.errors import PermissionDeniedError
-from broker.model import Address, AgencyRef, RoutedMessage
+from broker.model.message import Address, RoutedMessage
+from broker.model.names import AgencyRef
 from schemas.loader import SchemaSet
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind, Urgency
 from tests.admission.crowd import Author, Truth

@@ -9,7 +9,9 @@ import pytest
 from broker.admission.facts import facts_of
 from broker.admission.sealed_document import check_document
 from broker.errors import Code, DocumentError
-from broker.model import Address, AgencyRef, Envelope, Evaluation, Grant, MessageId
+from broker.model.facts import Evaluation, Grant
+from broker.model.message import Address, Envelope
+from broker.model.names import AgencyRef, MessageId
 from keys.charter import ChannelName
 from schemas.examples import accepted
 from schemas.loader import SchemaSet

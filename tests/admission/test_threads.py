@@ -12,16 +12,9 @@ from broker.admission.policy import STANDARD_POLICY
 from broker.admission.recipients import Destination
 from broker.admission.threads import check_thread
 from broker.errors import Code, PermissionDeniedError
-from broker.model import (
-    Address,
-    AgencyRef,
-    DeskRef,
-    Envelope,
-    KnownMessage,
-    MessageId,
-    QueueName,
-    Route,
-)
+from broker.model.facts import KnownMessage
+from broker.model.message import Address, Envelope, Route
+from broker.model.names import AgencyRef, DeskRef, MessageId, QueueName
 from keys.charter import ChannelName
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind
 

@@ -8,7 +8,8 @@ import pytest
 
 from broker.admission.use import is_reader, verify_use
 from broker.errors import Code, RefusedError
-from broker.model import DeskRef, UseStatement
+from broker.model.answers import UseStatement
+from broker.model.names import DeskRef
 from keys.key import SigningKey
 from tests.admission.credentials import DROP, NOW, SECONDS, RsaKey, changed, token
 from tests.admission.test_acknowledge import DESK, KEY, KEYS, RSA_KEY, WALLED_KEY, WALLED_OFF

@@ -8,7 +8,8 @@ import pytest
 
 from broker.admission.validate import validate
 from broker.errors import Code, DocumentError
-from broker.model import AgencyRef, SignatureClaims, SignedPosting
+from broker.model.message import SignatureClaims, SignedPosting
+from broker.model.names import AgencyRef
 from keys.identifiers import KeyId
 from schemas.examples import accepted
 from schemas.loader import SchemaSet

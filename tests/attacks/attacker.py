@@ -25,7 +25,7 @@ from broker.desk.credentials import client_assertion
 from broker.desk.tls import client_context
 from broker.desk.tokens import ASSERTION_TYPE
 from broker.gateway.context import Gateway
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from broker.sandbox.ports import free_ports
 from broker.sandbox.world import Plan, World, make_world
 from broker.wiring.run import running_gateway

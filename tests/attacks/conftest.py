@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from broker.model import AgencyRef
+from broker.model.names import AgencyRef
 from broker.sandbox.world import Plan
 from schemas.vocabulary import AgencyFunction, Country
 from tests.attacks.attacker import Arena, arena

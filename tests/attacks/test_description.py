@@ -17,7 +17,7 @@ from openapi_spec_validator import validate
 from broker.desk.sign import sign_acknowledgement, sign_message, sign_refusal, sign_use
 from broker.desk.wire import ContentRef
 from broker.gateway.app import public_app
-from broker.model import RefusalReason
+from broker.model.events import RefusalReason
 from tests.attacks.attacker import FORM, JSON, PATIENCE, Answer, Arena, arena
 from tests.flow.conftest import FISCALIA, GT_DESK, HN_DESK, PLAN, as_bytes, message
 

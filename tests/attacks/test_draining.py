@@ -9,7 +9,7 @@ from time import monotonic
 import pytest
 import pytest_asyncio
 
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from tests.attacks.attacker import JSON, Arena, arena, wire
 from tests.attacks.test_description import DESCRIBED, check, concrete
 from tests.flow.conftest import FISCALIA, GT_DESK, HN_DESK, PLAN

@@ -13,7 +13,7 @@ from broker.desk.pins import Pins
 from broker.directory import Directory, DirectoryRecord
 from broker.directory_watch import DirectoryWatch
 from broker.errors import ConfigurationError
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from broker.ports.directory import DirectoryStore
 from broker.recollection import InFile
 from broker.sandbox.countries import CountryKit

@@ -14,7 +14,7 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from broker.desk.sign import sign_message
-from broker.model import MessageId
+from broker.model.names import MessageId
 from broker.sandbox.countries import CountryKit
 from keys import base64url, jws, signed, statement, strict_json
 from keys.act import ActKind

@@ -14,7 +14,7 @@ import structlog
 
 from broker.desk.sign import sign_message
 from broker.gateway.app import public_app
-from broker.model import QueueName
+from broker.model.names import QueueName
 from tests.attacks.attacker import FORM, JSON, Arena, arena, wire
 from tests.flow.conftest import FISCALIA, GT_DESK, HN_DESK, PLAN, as_bytes, message
 

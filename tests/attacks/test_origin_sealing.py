@@ -22,7 +22,9 @@ from broker.desk.problem import ProblemError
 from broker.desk.sign import sign_message
 from broker.errors import Code, SignatureError, UnavailableError
 from broker.evidence.receipts import verify_receipt
-from broker.model import AgencyRef, DeliveryState, DeskRef, MessageId, RefusalReason, SealedPosting
+from broker.model.events import DeliveryState, RefusalReason
+from broker.model.message import SealedPosting
+from broker.model.names import AgencyRef, DeskRef, MessageId
 from broker.origin_seal import ORIGIN_SEAL_TYP, verify_origin_seal
 from broker.sandbox.kits import STATED
 from broker.sealing.content import SignedContent

@@ -9,7 +9,8 @@ import pytest
 from broker.desk.sign import sign_acknowledgement, sign_message, sign_refusal
 from broker.desk.wire import ContentRef
 from broker.directory import ClientRecord
-from broker.model import AgencyRef, DeskRef, RefusalReason, Scope
+from broker.model.events import RefusalReason
+from broker.model.names import AgencyRef, DeskRef, Scope
 from broker.storage.ledger import open_ledger
 from keys import base64url
 from schemas.vocabulary import Compartment, Country

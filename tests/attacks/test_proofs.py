@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from broker.model import DeskRef
+from broker.model.names import DeskRef
 from broker.sandbox.ports import free_ports
 from keys import base64url
 from keys.algorithms import SignatureAlgorithm

@@ -18,14 +18,8 @@ from broker.desk.sign import (
     sign_use,
 )
 from broker.desk.wire import ContentRef
-from broker.model import (
-    AgencyRef,
-    ContentHash,
-    DeliveryState,
-    DeskRef,
-    MessageId,
-    RefusalReason,
-)
+from broker.model.events import DeliveryState, RefusalReason
+from broker.model.names import AgencyRef, ContentHash, DeskRef, MessageId
 from broker.ports.recalls import Order
 from broker.sealing.wire import read_recipient
 from keys.identifiers import KeyId

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from broker.desk.sign import sign_message
-from broker.model import AgencyRef, DeskRef, Pair
+from broker.model.names import AgencyRef, DeskRef, Pair
 from broker.sandbox.world import Plan
 from schemas.vocabulary import AgencyFunction, Compartment, Country
 from tests.attacks.attacker import JSON, Answer, Arena, arena

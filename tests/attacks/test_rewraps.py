@@ -8,7 +8,7 @@ import pytest
 
 from broker.desk.sign import sign_acknowledgement, sign_rewrap
 from broker.desk.wire import ContentRef
-from broker.model import ContentHash, DeskRef, MessageId
+from broker.model.names import ContentHash, DeskRef, MessageId
 from broker.sealing.rewrap import rewrap
 from broker.sealing.wire import Recipient, read_recipient
 from keys.algorithms import EncryptionAlgorithm

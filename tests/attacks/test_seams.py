@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from broker.model import AgencyRef, ContentHash, DeskRef, Event, EventKind, MessageId
+from broker.model.events import Event, EventKind
+from broker.model.names import AgencyRef, ContentHash, DeskRef, MessageId
 from broker.notices import NOTICE_TYP, UnreadNotices, deliveries_in
 from keys import jws
 from keys.identifiers import KeyId

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from broker.desk.sign import sign_message
-from broker.model import AgencyRef
+from broker.model.names import AgencyRef
 from broker.sandbox.kits import STATED
 from broker.storage.ledger import open_ledger
 from keys.holder import Holder

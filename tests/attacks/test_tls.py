@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from tests.attacks.attacker import JSON, Arena, wire
 from tests.flow.conftest import FISCALIA, GT_DESK, as_bytes, message
 

@@ -7,7 +7,7 @@ import pytest
 
 from broker.desk.sign import sign_acknowledgement, sign_use
 from broker.desk.wire import ContentRef
-from broker.model import ContentHash, DeskRef, MessageId
+from broker.model.names import ContentHash, DeskRef, MessageId
 from keys.algorithms import SignatureAlgorithm
 from keys.key import SigningKey
 from tests.attacks.attacker import Arena, Attacker

@@ -10,7 +10,7 @@ from pathlib import Path
 from broker.desk.pins import Pins
 from broker.directory import Directory
 from broker.gateway import render
-from broker.model import DeskRef
+from broker.model.names import DeskRef
 from broker.sandbox.countries import CountryKit
 from broker.sandbox.kits import APPROVED, PROPOSED, STATED, ExchangeKit, Kit
 from broker.storage.ledger import open_ledger

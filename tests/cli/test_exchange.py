@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from broker.admission.acknowledge import MESSAGE_ID
-from broker.model import NO_KEY
+from broker.model.names import NO_KEY
 from tests.cli.conftest import Cli
 from tests.desk import world
 from tests.desk.world import HandOverParts

@@ -10,7 +10,7 @@ import pytest
 from broker.cli.explain import explain
 from broker.cli.terminal import Terminal
 from broker.desk.profile import Profile
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from keys.custody.bundle import read_bundle
 from keys.custody.provider import open_provider
 from keys.errors import CustodyError, CustodyFault

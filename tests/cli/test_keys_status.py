@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.directory import ClientRecord
-from broker.model import QueueName
+from broker.model.names import QueueName
 from broker.sandbox.kits import STATED
 from broker.storage.ledger import open_ledger
 from keys.act import ActKind

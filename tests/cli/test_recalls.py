@@ -9,7 +9,7 @@ import pytest
 
 from broker.cli.exit_codes import ExitCode
 from broker.desk.inbox import Inbox
-from broker.model import EventKind
+from broker.model.events import EventKind
 from schemas.vocabulary import Disposition
 from tests.cli.conftest import Cli
 from tests.desk import world

@@ -11,7 +11,7 @@ import pytest
 from broker.cli.exit_codes import ExitCode
 from broker.desk.inbox import Inbox
 from broker.evidence.receipts import verify_receipt
-from broker.model import EventKind
+from broker.model.events import EventKind
 from broker.sandbox.world import Plan, make_world
 from broker.storage.ledger import Ledger, open_ledger
 from schemas.vocabulary import AgencyFunction

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.model import ContentHash, DeliveryNumber, MessageId, Outgoing, QueueName
+from broker.model.delivery import Outgoing
+from broker.model.names import ContentHash, DeliveryNumber, MessageId, QueueName
 from broker.sandbox.rabbitmq_node import private_rabbitmq_node
 from broker.transport.rabbitmq import open_rabbitmq
 from broker.wiring.clock import utc_now

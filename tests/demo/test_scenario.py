@@ -19,7 +19,7 @@ from broker.demo.search import found_in, words_of
 from broker.demo.stage import Options, private_folder
 from broker.demo.table import Screen
 from broker.demo.words import Words
-from broker.model import DeskRef
+from broker.model.names import DeskRef
 from broker.sandbox.world import World, make_world
 from broker.texts.catalogue import Catalogue
 from broker.wiring.run import running_gateway

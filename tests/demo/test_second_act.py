@@ -23,7 +23,7 @@ from broker.demo.senders import open_senders
 from broker.demo.stage import Options, perform
 from broker.demo.transport import Choice
 from broker.demo.words import Words
-from broker.model import DeskRef, MessageId
+from broker.model.names import DeskRef, MessageId
 from broker.sandbox.charters import shipped_charters
 from broker.sandbox.world import Plan, World, make_world
 from broker.wiring.run import running_gateway

@@ -15,14 +15,8 @@ from broker.desk.failures import AccessError, AnswerError, ProblemError, Unreach
 from broker.desk.retry import RetryPolicy
 from broker.desk.wire import NotSettled, Settled
 from broker.errors import Code, ConfigurationError, DocumentError, EvidenceError
-from broker.model import (
-    NO_KEY,
-    DeliveryState,
-    EventKind,
-    MessageId,
-    QueueName,
-    RefusalReason,
-)
+from broker.model.events import DeliveryState, EventKind, RefusalReason
+from broker.model.names import NO_KEY, MessageId, QueueName
 from keys.identifiers import KeyId
 from tests.desk import world
 from tests.desk.conftest import client_of

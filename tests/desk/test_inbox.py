@@ -19,7 +19,7 @@ from broker.desk.failures import StoreError
 from broker.desk.inbox import Inbox, read_inbox
 from broker.desk.store import Entry, Printout
 from broker.desk.wire import ContentRef
-from broker.model import ContentHash, HandOverNumber
+from broker.model.names import ContentHash, HandOverNumber
 from tests.desk import world
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,8 @@ import pytest
 from broker.admission.policy import EMPTY_POLICY, STANDARD_POLICY
 from broker.desk.judge import judge
 from broker.errors import PermissionDeniedError
-from broker.model import AgencyRef, DeskRef, Message, QueueName
+from broker.model.message import Message
+from broker.model.names import AgencyRef, DeskRef, QueueName
 from schemas.vocabulary import Compartment, Country, Kind, Urgency
 from tests.admission.region import MESSAGE, NOW, REFUGEES, Region, agency, around, message
 

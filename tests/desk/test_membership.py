@@ -12,7 +12,8 @@ from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP, fault_of
 from broker.desk.open import OpenedMessage, open_hand_over
 from broker.desk.trust import Trust
 from broker.directory import Directory, DirectoryRecord
-from broker.model import DeskRef, RefusalReason
+from broker.model.events import RefusalReason
+from broker.model.names import DeskRef
 from broker.sealing.route import SealRoute
 from keys import act
 from keys.act import ActKind, ActTerms

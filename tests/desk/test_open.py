@@ -13,7 +13,8 @@ from broker.desk.line import message_line, verify_line
 from broker.desk.open import OpenedMessage, open_hand_over
 from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver, read_hand_over
-from broker.model import NO_KEY, AgencyRef, DeskRef, EventKind, RefusalReason
+from broker.model.events import EventKind, RefusalReason
+from broker.model.names import NO_KEY, AgencyRef, DeskRef
 from broker.sealing.route import SealRoute
 from keys import base64url
 from schemas.vocabulary import Compartment, Country, Urgency

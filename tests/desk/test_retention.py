@@ -13,7 +13,7 @@ from broker.desk.inbox import Inbox, read_inbox
 from broker.desk.retention import Due, destroy_expired, look
 from broker.desk.store import Entry
 from broker.desk.wire import ContentRef
-from broker.model import AgencyRef, ContentHash, HandOverNumber, MessageId
+from broker.model.names import AgencyRef, ContentHash, HandOverNumber, MessageId
 from schemas.vocabulary import Country, LegalHoldReason
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

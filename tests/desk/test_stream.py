@@ -11,7 +11,7 @@ from broker.desk.failures import AnswerError, ProblemError
 from broker.desk.sse import MAX_EVENT_BYTES, EventReader, StreamEvent
 from broker.desk.stream import StreamSettings
 from broker.desk.wire import ReceivedHandOver
-from broker.model import HandOverNumber, MessageId, QueueName
+from broker.model.names import HandOverNumber, MessageId, QueueName
 from tests.desk import world
 from tests.desk.conftest import client_of
 from tests.desk.world import FakeClock, HandOverParts

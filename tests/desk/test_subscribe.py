@@ -22,7 +22,8 @@ from broker.desk.subscribe import BATCH, Subscription, Totals
 from broker.directory import DirectoryRecord
 from broker.errors import EvidenceError
 from broker.evidence.receipts import ReceiptIssuer
-from broker.model import EventKind, MessageId
+from broker.model.events import EventKind
+from broker.model.names import MessageId
 from keys.key import KeyUse
 from schemas.vocabulary import Country
 from tests.desk import world

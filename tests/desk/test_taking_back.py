@@ -18,16 +18,16 @@ from broker.desk.inbox import Inbox, read_inbox
 from broker.desk.store import Entry
 from broker.desk.taking_back import HeldError, NotHeldError, NotProvenError, correct, destroy
 from broker.desk.wire import ContentRef
-from broker.model import (
+from broker.model.events import DeliveryState
+from broker.model.names import (
     AgencyRef,
     ContentHash,
     DeliveryNumber,
-    DeliveryState,
     DeskRef,
     HandOverNumber,
     MessageId,
-    OrderStatus,
 )
+from broker.model.status import OrderStatus
 from broker.ports.recalls import Order
 from schemas.vocabulary import Compartment, Country, Kind, LegalHoldReason
 

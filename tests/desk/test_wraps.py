@@ -12,7 +12,7 @@ from broker.desk.rewrap import NotRewrapped, Rewrapper
 from broker.desk.wire import NotSettled
 from broker.desk.wraps import Moved
 from broker.errors import EvidenceError
-from broker.model import EventKind
+from broker.model.events import EventKind
 from broker.sealing import wire
 from keys.identifiers import KeyId
 from tests.desk import world

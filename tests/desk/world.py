@@ -24,16 +24,8 @@ from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver, read_hand_over
 from broker.directory import AgencyRecord, Directory, DirectoryRecord
 from broker.evidence.receipts import ReceiptIssuer
-from broker.model import (
-    AgencyRef,
-    ContentHash,
-    DeskRef,
-    Event,
-    EventKind,
-    LogPosition,
-    MessageId,
-    Pair,
-)
+from broker.model.events import Event, EventKind
+from broker.model.names import AgencyRef, ContentHash, DeskRef, LogPosition, MessageId, Pair
 from broker.sealing.content import SignedContent
 from broker.sealing.route import SealRoute
 from broker.sealing.seal import seal

@@ -34,18 +34,10 @@ from broker.admission.use import verify_use
 from broker.directory import Directory, DirectoryRecord
 from broker.errors import BrokerError, Code
 from broker.evidence.receipts import ReceiptIssuer, parse_agency
-from broker.model import (
-    AgencyRef,
-    ContentHash,
-    DeskAnswer,
-    DeskRef,
-    Event,
-    EventKind,
-    LogPosition,
-    MessageId,
-    Posting,
-    Scope,
-)
+from broker.model.answers import DeskAnswer
+from broker.model.events import Event, EventKind
+from broker.model.message import Posting
+from broker.model.names import AgencyRef, ContentHash, DeskRef, LogPosition, MessageId, Scope
 from keys.identifiers import KeyId
 from keys.key import SigningKey, VerificationKey
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from broker.model import AgencyRef, DeskRef, Pair
+from broker.model.names import AgencyRef, DeskRef, Pair
 from broker.sandbox.world import Plan, make_world
 from broker.wiring.run import running_gateway
 from keys.act import ActKind

@@ -16,7 +16,7 @@ from broker.desk.client import EnlaceClient
 from broker.desk.inbox import Inbox
 from broker.desk.subscribe import Subscription
 from broker.gateway.context import Gateway
-from broker.model import AgencyRef, DeskRef, Pair
+from broker.model.names import AgencyRef, DeskRef, Pair
 from broker.ports.directory import DirectoryStore
 from broker.sandbox.world import Plan, World, make_world
 from broker.storage.ledger import open_ledger

@@ -23,7 +23,7 @@ from broker.desk.trust import Trust
 from broker.desk.wallet import FileWallet
 from broker.directory import Directory
 from broker.evidence.receipts import ReceiptContent, verify_receipt
-from broker.model import AgencyRef, DeskRef, MessageId, Pair
+from broker.model.names import AgencyRef, DeskRef, MessageId, Pair
 from broker.sandbox.world import World
 from keys import jws
 from keys.custody.envelope import INTERACTIVE_DEMO

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from broker.directory import Directory
 from broker.gateway.server import split_address
-from broker.model import AgencyRef, DeskRef, Pair
+from broker.model.names import AgencyRef, DeskRef, Pair
 from broker.sandbox.kits import APPROVED
 from broker.sandbox.ports import free_ports
 from broker.sandbox.world import Plan, World, make_world

@@ -19,7 +19,9 @@ from broker.desk.inbox import Inbox
 from broker.desk.rewrap import Rewrapper
 from broker.desk.subscribe import Subscription
 from broker.evidence.receipts import verify_receipt
-from broker.model import Acceptance, AgencyRef, DeliveryState, DeskRef, QueueName
+from broker.model.events import DeliveryState
+from broker.model.message import Acceptance
+from broker.model.names import AgencyRef, DeskRef, QueueName
 from broker.ports.receipts import SignReceipt
 from broker.sandbox.kits import STATED
 from broker.sealing.wire import parse

@@ -17,7 +17,8 @@ from broker.desk.inbox import Inbox
 from broker.desk.retry import RetryPolicy
 from broker.desk.stream import StreamSettings
 from broker.desk.subscribe import Subscription
-from broker.model import DeliveryState, MessageId
+from broker.model.events import DeliveryState
+from broker.model.names import MessageId
 from broker.sandbox.world import World, make_world
 from keys.charter import ChannelName
 from keys.custody.envelope import INTERACTIVE_DEMO

@@ -12,15 +12,9 @@ from broker import hand_over
 from broker.desk.desk_calls import Refusal
 from broker.desk.wire import ReceivedHandOver
 from broker.evidence.receipts import verify_receipt
-from broker.model import (
-    DeliveryState,
-    EventKind,
-    HandOverNumber,
-    MessageId,
-    QueueName,
-    RecipientStatus,
-    RefusalReason,
-)
+from broker.model.events import DeliveryState, EventKind, RefusalReason
+from broker.model.names import HandOverNumber, MessageId, QueueName
+from broker.model.status import RecipientStatus
 from broker.sandbox.ports import free_ports
 from broker.sweep import Sweep
 from broker.wiring.clock import utc_now

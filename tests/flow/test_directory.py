@@ -9,7 +9,7 @@ import pytest
 from broker.directory import ClientRecord, Directory, DirectoryRecord
 from broker.directory_watch import DirectoryWatch
 from broker.errors import KeyUnavailableError
-from broker.model import AgencyRef, DeskRef, Scope
+from broker.model.names import AgencyRef, DeskRef, Scope
 from broker.ports.directory import DirectoryStore
 from broker.sandbox.countries import CountryKit
 from keys.act import ActKind

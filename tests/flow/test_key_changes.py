@@ -18,7 +18,8 @@ from broker.desk.profile import Profile
 from broker.desk.subscribe import Subscription
 from broker.desk.wallet import FileWallet
 from broker.evidence.receipts import verify_receipt
-from broker.model import DeliveryState, MessageId
+from broker.model.events import DeliveryState
+from broker.model.names import MessageId
 from broker.sandbox.countries import Holding
 from broker.sandbox.kits import STATED
 from keys import jws

@@ -4,7 +4,8 @@ import pytest
 
 from broker.desk.failures import ProblemError
 from broker.evidence.receipts import verify_receipt
-from broker.model import DeliveryState, EventKind, MessageId
+from broker.model.events import DeliveryState, EventKind
+from broker.model.names import MessageId
 from tests.flow.conftest import FISCALIA, GT_DESK, HN_DESK, MIGRACION, Running, as_bytes, message
 
 

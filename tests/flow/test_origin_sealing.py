@@ -9,7 +9,9 @@ from broker.admission import facts_form
 from broker.desk.client import EnlaceClient
 from broker.desk.failures import ProblemError
 from broker.evidence.receipts import verify_receipt
-from broker.model import DeliveryState, MessageId, RefusalReason, SealedPosting
+from broker.model.events import DeliveryState, RefusalReason
+from broker.model.message import SealedPosting
+from broker.model.names import MessageId
 from broker.origin_seal import ORIGIN_SEAL_TYP, facts_digest
 from broker.sealing import wire
 from keys import base64url, jws, strict_json

@@ -10,7 +10,9 @@ from broker.desk.reading import Reader, state_all
 from broker.desk.store import Printout
 from broker.desk.subscribe import Subscription
 from broker.desk.wire import ContentRef
-from broker.model import ContentHash, DeliveryState, MessageId, RecipientStatus
+from broker.model.events import DeliveryState
+from broker.model.names import ContentHash, MessageId
+from broker.model.status import RecipientStatus
 from schemas.loader import SchemaSet
 from tests.flow.conftest import FISCALIA, GT_DESK, Running, message
 

@@ -9,17 +9,10 @@ import pytest
 from broker.desk.problem import ProblemError
 from broker.desk.recalls import Answer, Answered
 from broker.evidence.receipts import verify_receipt
-from broker.model import (
-    AgencyRef,
-    DeliveryState,
-    DeskRef,
-    EventKind,
-    MessageId,
-    MessageStatus,
-    Posting,
-    QueueName,
-    SealedPosting,
-)
+from broker.model.events import DeliveryState, EventKind
+from broker.model.message import Posting, SealedPosting
+from broker.model.names import AgencyRef, DeskRef, MessageId, QueueName
+from broker.model.status import MessageStatus
 from broker.ports.recalls import Order
 from keys.act import ActKind
 from schemas.loader import SchemaSet

@@ -8,7 +8,8 @@ import pytest_asyncio
 
 from broker.desk.failures import ProblemError
 from broker.desk.sign import sign_message
-from broker.model import AgencyRef, Posting
+from broker.model.message import Posting
+from broker.model.names import AgencyRef
 from keys.jws import MESSAGE_TYP, sign_detached
 from keys.key import SigningKey
 from tests.flow.conftest import (

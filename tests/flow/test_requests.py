@@ -15,7 +15,7 @@ from broker.cli.notices import _rows
 from broker.desk.notices import Noticed
 from broker.errors import Code, KeyUnavailableError
 from broker.escalation import Escalations, whom_to_tell
-from broker.model import AgencyRef, DeliveryNumber, DeskRef
+from broker.model.names import AgencyRef, DeliveryNumber, DeskRef
 from broker.ports.requests import RequestQuestion, RequestState
 from broker.sandbox.world import World, make_world
 from keys.act import ActKind

@@ -3,7 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from broker.model import DeliveryState, MessageId
+from broker.model.events import DeliveryState
+from broker.model.names import MessageId
 from broker.notices import UnreadNotices
 from broker.storage.ledger import open_ledger
 from broker.sweep import Sweep

@@ -22,7 +22,7 @@ from broker.desk.rewrap import Rewrapper, RewrapTotals
 from broker.desk.wire import ContentRef
 from broker.desk.wraps import Moved
 from broker.errors import ConfigurationError, UnsealError
-from broker.model import MessageId
+from broker.model.names import MessageId
 from broker.sandbox.kits import STATED
 from broker.sealing.unseal import unseal
 from keys.act import ActKind

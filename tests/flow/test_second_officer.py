@@ -7,7 +7,8 @@ from hashlib import sha256
 import pytest
 
 from broker.desk.failures import ProblemError
-from broker.model import MessageId, Posting
+from broker.model.message import Posting
+from broker.model.names import MessageId
 from broker.origin_seal import SECOND_SEAL_TYP
 from broker.sandbox.kits import STATED
 from keys import base64url, jws, strict_json

@@ -10,7 +10,7 @@ import pytest
 from broker.charters import read_charter
 from broker.directory import Directory
 from broker.errors import ConfigurationError
-from broker.model import AgencyRef, DeskRef, channel_queue
+from broker.model.names import AgencyRef, DeskRef, channel_queue
 from broker.sandbox import charters
 from broker.sandbox.charters import FOLDER, shipped_charters
 from broker.sandbox.world import Plan, make_world

@@ -11,7 +11,8 @@ from broker.errors import AuthenticationError, ConfigurationError, KeyUnavailabl
 from broker.evidence.receipts import verify_receipt
 from broker.gateway_keys import CurrentTokens, GatewayKeys
 from broker.gateway_secrets import Secrets
-from broker.model import AgencyRef, ContentHash, Event, EventKind, LogPosition, MessageId, Scope
+from broker.model.events import Event, EventKind
+from broker.model.names import AgencyRef, ContentHash, LogPosition, MessageId, Scope
 from broker.sandbox.kits import ExchangeKit
 from keys import jws
 from keys.act import ActKind

@@ -19,7 +19,7 @@ import pytest
 
 from broker.cli import logs
 from broker.cli.terminal import Terminal
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from broker.sandbox.world import Plan, World, make_world
 from keys.channel import ChannelState
 from keys.charter import ChannelName

@@ -26,7 +26,7 @@ import structlog
 from broker.cli.main import run
 from broker.desk.profile import Profile
 from broker.gateway.context import Gateway
-from broker.model import AgencyRef
+from broker.model.names import AgencyRef
 from broker.sandbox.authority import make_tls
 from broker.sandbox.countries import CountryKit, Holding
 from broker.sandbox.ports import free_ports

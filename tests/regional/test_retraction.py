@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.model import AgencyRef
+from broker.model.names import AgencyRef
 from broker.regional.retraction import Retraction, known_wrong
 from broker.regional.total import add_up
 from schemas.examples import accepted

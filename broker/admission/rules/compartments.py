@@ -9,7 +9,8 @@ from broker.admission.recipients import Destination, refusal
 from broker.admission.rules.rule import pointer_to, pointer_to_compartment
 from broker.directory import AgencyRecord, Directory
 from broker.errors import Code
-from broker.model import AgencyRef, Envelope
+from broker.model.message import Envelope
+from broker.model.names import AgencyRef
 from keys.charter import Charter
 from schemas.vocabulary import Compartment, Country
 

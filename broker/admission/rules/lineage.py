@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from broker.admission.circumstances import Circumstances
-from broker.model import Envelope, KnownMessage, MessageId
+from broker.model.facts import KnownMessage
+from broker.model.message import Envelope
+from broker.model.names import MessageId
 
 
 def parents(message: Envelope, now: Circumstances) -> Iterator[tuple[int, KnownMessage]]:

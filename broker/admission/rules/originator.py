@@ -11,7 +11,9 @@ from broker.admission.recipients import STRICTNESS, Destination, refusal
 from broker.admission.rules.lineage import ancestry, parents, roots_of
 from broker.admission.rules.rule import pointer_to
 from broker.errors import Code
-from broker.model import DeskRef, Envelope, Grant, KnownMessage
+from broker.model.facts import Grant, KnownMessage
+from broker.model.message import Envelope
+from broker.model.names import DeskRef
 from schemas.vocabulary import Compartment, HandlingCode
 
 NAME: Final = "SG-05"

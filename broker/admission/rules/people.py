@@ -5,7 +5,7 @@ from typing import Final
 from broker.admission.circumstances import Circumstances
 from broker.admission.recipients import Destination, refusal
 from broker.errors import Code
-from broker.model import Envelope
+from broker.model.message import Envelope
 from schemas.vocabulary import Compartment, Urgency
 
 MIGRANTS: Final = "SG-03"

@@ -10,7 +10,7 @@ from broker.admission.circumstances import Circumstances
 from broker.admission.recipients import Destination, refusal
 from broker.admission.rules.rule import pointer_to, pointer_to_compartment
 from broker.errors import Code
-from broker.model import Envelope
+from broker.model.message import Envelope
 from schemas.vocabulary import Compartment
 
 NAME: Final = "SG-01"

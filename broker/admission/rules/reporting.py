@@ -6,7 +6,8 @@ from broker.admission.circumstances import Circumstances
 from broker.admission.recipients import Destination, refusal
 from broker.admission.rules.lineage import ancestry, roots_of
 from broker.errors import Code
-from broker.model import Envelope, Evaluation
+from broker.model.facts import Evaluation
+from broker.model.message import Envelope
 
 NAME: Final = "SG-11"
 

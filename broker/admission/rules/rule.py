@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from broker.admission.circumstances import Circumstances
 from broker.admission.recipients import Destination
-from broker.model import Envelope
+from broker.model.message import Envelope
 
 Check: TypeAlias = Callable[[Envelope, Destination, Circumstances], None]
 """Returns, or raises ``PermissionDeniedError`` with the name of its rule."""

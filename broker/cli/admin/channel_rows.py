@@ -9,7 +9,7 @@ from broker.channel_view import channel_view
 from broker.cli.admin.acts import act_row
 from broker.cli.terminal import Record, Terminal, moment
 from broker.directory import Directory
-from broker.model import AgencyRef, DeskRef, Json
+from broker.model.names import AgencyRef, DeskRef, Json
 from keys.channel import Channel, charter_of, name_of
 from keys.channel_outlook import ChannelTask, missing, tasks
 from keys.charter import Charter

@@ -3,7 +3,7 @@
 from typing import TypeAlias
 
 from broker.directory import Directory
-from broker.model import AgencyRef, DeskRef, Pair
+from broker.model.names import AgencyRef, DeskRef, Pair
 from keys.channel import Channel, ChannelState
 from keys.forecast import Outage
 from keys.holder import HolderKind

@@ -12,7 +12,7 @@ from broker.cli.explain import CommandError
 from broker.cli.options import LedgerOption, read_agency, read_day
 from broker.cli.status import read_message_id
 from broker.cli.terminal import Record, finish, moment, terminal_of
-from broker.model import AgencyRef, MessageId
+from broker.model.names import AgencyRef, MessageId
 from schemas.vocabulary import LegalHoldReason
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import typer
 from broker.cli.admin.act_options import AsOption, access_of
 from broker.cli.options import LedgerOption, PassphraseOption, RootsOption, YesOption, read_desk
 from broker.cli.terminal import terminal_of
-from broker.model import DeskRef, Pair
+from broker.model.names import DeskRef, Pair
 from schemas.vocabulary import Country
 
 Origin: TypeAlias = Annotated[Country, typer.Argument(case_sensitive=False, metavar="COUNTRY")]

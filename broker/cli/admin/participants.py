@@ -8,7 +8,7 @@ import typer
 from broker.cli.admin.ledger import on_ledger
 from broker.cli.options import LedgerOption, SubjectArgument, read_agency, read_client_id, read_desk
 from broker.cli.terminal import Record, Terminal, terminal_of
-from broker.model import AgencyRef, DeskRef, Scope
+from broker.model.names import AgencyRef, DeskRef, Scope
 from schemas.vocabulary import AgencyFunction, Country
 
 if TYPE_CHECKING:

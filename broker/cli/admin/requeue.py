@@ -9,7 +9,7 @@ import typer
 from broker.cli.admin.ledger import read_settings, run_on
 from broker.cli.options import LedgerOption, read_desk
 from broker.cli.terminal import terminal_of
-from broker.model import QueueName, channel_queue, pair_queue
+from broker.model.names import QueueName, channel_queue, pair_queue
 from keys.charter import NAME as CHANNEL_NAME
 from keys.charter import ChannelName
 from schemas.vocabulary import Country

@@ -12,7 +12,7 @@ from broker.cli.confirm import confirm
 from broker.cli.exit_codes import ExitCode
 from broker.cli.options import LedgerOption, YesOption
 from broker.cli.terminal import Record, Terminal, finish, moment, terminal_of
-from broker.model import LogPosition
+from broker.model.names import LogPosition
 
 if TYPE_CHECKING:
     from broker.ports.retention import Overdue

@@ -12,7 +12,7 @@ from broker.demo.second.house import GROUP, TRINATIONAL, House
 from broker.demo.second.ledger import Sealed, sealed_of
 from broker.demo.second.letters import letter, scene_of, to_channel
 from broker.desk.rewriting import read_lines
-from broker.model import AgencyRef, DeskRef, channel_queue
+from broker.model.names import AgencyRef, DeskRef, channel_queue
 from broker.sandbox.world import World
 from keys.charter import ChannelName
 from schemas.vocabulary import Country, Kind

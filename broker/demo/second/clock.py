@@ -10,7 +10,7 @@ from broker.demo.second.house import TRINATIONAL, House
 from broker.demo.second.letters import letter, scene_of, to_channel
 from broker.desk.asked import AskedRequest
 from broker.desk.notices import OVERDUE, Noticed
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from broker.ports.requests import RequestState
 from schemas.vocabulary import Compartment, Country, Kind
 

@@ -13,7 +13,7 @@ from broker.demo.second.letters import letter, to_country
 from broker.desk.client import EnlaceClient
 from broker.desk.failures import ProblemError
 from broker.errors import Code
-from broker.model import AgencyRef
+from broker.model.names import AgencyRef
 from broker.texts.catalogue import Catalogue
 from schemas.vocabulary import Compartment, Country, Kind
 

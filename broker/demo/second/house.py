@@ -17,7 +17,7 @@ from broker.demo.summary import print_check
 from broker.demo.words import Words
 from broker.desk.failures import DeskError
 from broker.errors import ConfigurationError
-from broker.model import DeskRef, MessageId, QueueName, channel_queue
+from broker.model.names import DeskRef, MessageId, QueueName, channel_queue
 from broker.sandbox.world import Plan, World
 from keys.charter import ChannelName, Charter
 from schemas.loader import SchemaSet

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from broker.demo.proofs import READ_ONLY, Ledger
-from broker.model import MessageId
+from broker.model.names import MessageId
 
 FORMS = "SELECT sealed FROM messages WHERE message_id = ?"
 ROADS = (

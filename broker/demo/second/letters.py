@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from broker.demo.cast import Scene, body_for, dated
 from broker.errors import ConfigurationError
-from broker.model import AgencyRef, DeskRef, MessageId
+from broker.model.names import AgencyRef, DeskRef, MessageId
 from keys.charter import ChannelName, Charter
 from schemas.examples import accepted
 from schemas.vocabulary import Compartment, Country, Kind

@@ -13,7 +13,7 @@ from broker.desk.inbox import read_inbox
 from broker.desk.line import verify_line
 from broker.desk.trust import Trust
 from broker.directory import Directory
-from broker.model import AgencyRef, DeskRef
+from broker.model.names import AgencyRef, DeskRef
 from broker.regional.claims import PLAIN, Claim
 from broker.regional.national import NationalResult, Thing
 from broker.regional.total import Figure, RegionalTotal, add_up

@@ -14,7 +14,9 @@ from broker.desk.recalls import Answer, Answered
 from broker.desk.rewriting import read_lines
 from broker.desk.taking_back import destroy
 from broker.errors import EvidenceError, RefusedError
-from broker.model import DeskRef, EventKind, OrderStatus
+from broker.model.events import EventKind
+from broker.model.names import DeskRef
+from broker.model.status import OrderStatus
 from broker.ports.recalls import Order
 from broker.sandbox.world import World
 from keys import base64url

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from broker.model import Acceptance, ContentHash, DeskRef
+from broker.model.message import Acceptance
+from broker.model.names import ContentHash, DeskRef
 from broker.sealing import wire
 from broker.sealing.wire import Jwe, Protected, Recipient
 from keys.algorithms import EncryptionAlgorithm, Suite

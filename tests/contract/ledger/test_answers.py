@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from broker.model import DeliveryState, DeskRef, EventKind, HandOver, RefusalReason
+from broker.model.delivery import HandOver
+from broker.model.events import DeliveryState, EventKind, RefusalReason
+from broker.model.names import DeskRef
 from broker.ports.deliveries import Answered
 from broker.storage.endings import REQUEUED_AT_ONCE
 from broker.storage.ledger import Ledger

@@ -10,18 +10,10 @@ import pytest
 from sqlalchemy import Connection, select
 
 from broker.errors import LedgerUnavailableError
-from broker.model import (
-    Acceptance,
-    AgencyRef,
-    DeliveryNumber,
-    DeskRef,
-    Facts,
-    MessageId,
-    Notice,
-    RefusalReason,
-    Route,
-    channel_queue,
-)
+from broker.model.events import Notice, RefusalReason
+from broker.model.facts import Facts
+from broker.model.message import Acceptance, Route
+from broker.model.names import AgencyRef, DeliveryNumber, DeskRef, MessageId, channel_queue
 from broker.ports.requests import (
     EXPIRED,
     RECALLED,

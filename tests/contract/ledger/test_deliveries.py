@@ -3,7 +3,8 @@
 import asyncio
 from datetime import timedelta
 
-from broker.model import DeliveryState, DeskRef
+from broker.model.events import DeliveryState
+from broker.model.names import DeskRef
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import Compartment, Country
 from tests.contract.ledger.world import QUEUES, Maker, World

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from broker.directory import AgencyRecord, ClientRecord, DirectoryRecord
-from broker.model import AgencyRef, DeskRef, Scope
+from broker.model.names import AgencyRef, DeskRef, Scope
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import AgencyFunction, Compartment, Country
 from tests.contract.ledger.world import NOW, World

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from broker.errors import Code, ConfigurationError, LedgerUnavailableError
-from broker.model import DeliveryState
+from broker.model.events import DeliveryState
 from broker.ports.messages import Recorded
 from broker.storage.connect import connect
 from broker.storage.database import Database, Limits, Result, Work, translated

@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from broker.model import Acceptance, AgencyRef, DeskRef, Facts, Grant, MessageId
+from broker.model.facts import Facts, Grant
+from broker.model.message import Acceptance
+from broker.model.names import AgencyRef, DeskRef, MessageId
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
 from tests.contract.ledger.test_recalls import taking_back

@@ -3,7 +3,10 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from broker.model import Acceptance, DeskRef, EventKind, HandOver, Route, channel_queue
+from broker.model.delivery import HandOver
+from broker.model.events import EventKind
+from broker.model.message import Acceptance, Route
+from broker.model.names import DeskRef, channel_queue
 from broker.ports.keys import Rewrap
 from broker.ports.messages import Recorded
 from broker.sealing import wire

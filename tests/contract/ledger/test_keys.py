@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 
 from broker.errors import LedgerUnavailableError
-from broker.model import DeskRef, Notice, QueueName, RefusalReason, Route, channel_queue
+from broker.model.events import Notice, RefusalReason
+from broker.model.message import Route
+from broker.model.names import DeskRef, QueueName, channel_queue
 from broker.ports.keys import NumberedNotice, Pickup, Place
 from broker.ports.messages import DirectoryMoved, Recorded
 from broker.storage.ledger import Ledger

@@ -7,15 +7,8 @@ from datetime import timedelta
 import pytest
 
 from broker.errors import IntegrityError
-from broker.model import (
-    AgencyRef,
-    DeliveryState,
-    DeskRef,
-    Event,
-    EventKind,
-    LogPosition,
-    RefusalReason,
-)
+from broker.model.events import DeliveryState, Event, EventKind, RefusalReason
+from broker.model.names import AgencyRef, DeskRef, LogPosition
 from broker.ports.messages import IdTaken, Recorded
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import Compartment, Country

@@ -7,19 +7,12 @@ from typing import Any
 
 import pytest
 
-from broker.model import (
-    NO_KEY,
-    Acceptance,
-    AgencyRef,
-    DeliveryNumber,
-    DeliveryState,
-    DeskDisposition,
-    DeskRef,
-    EventKind,
-    Facts,
-    OrderStatus,
-    UseStatement,
-)
+from broker.model.answers import DeskDisposition, UseStatement
+from broker.model.events import DeliveryState, EventKind
+from broker.model.facts import Facts
+from broker.model.message import Acceptance
+from broker.model.names import NO_KEY, AgencyRef, DeliveryNumber, DeskRef
+from broker.model.status import OrderStatus
 from broker.ports.deliveries import UseDenied
 from broker.ports.keys import Rewrap
 from broker.ports.recalls import NotFitting

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
-from broker.model import Acceptance, DeliveryState, Event, EventKind, Facts, Notice
+from broker.model.events import DeliveryState, Event, EventKind, Notice
+from broker.model.facts import Facts
+from broker.model.message import Acceptance
 from broker.ports.retention import Keeping, Overdue
 from broker.storage.ledger import Ledger, open_ledger
 from broker.storage.migrate import upgrade

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from broker.errors import LedgerUnavailableError
-from broker.model import Acceptance, DeliveryState, DeskRef, EventKind
+from broker.model.events import DeliveryState, EventKind
+from broker.model.message import Acceptance
+from broker.model.names import DeskRef
 from broker.ports.keys import Rewrap, WaitingWrap
 from broker.sealing import wire
 from broker.storage.ledger import Ledger

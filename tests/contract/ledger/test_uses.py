@@ -8,17 +8,12 @@ import pytest
 from sqlalchemy import Connection, insert, update
 
 from broker.errors import Code
-from broker.model import (
-    Acceptance,
-    ContentHash,
-    DeskRef,
-    Facts,
-    HandOver,
-    MessageId,
-    RefusalReason,
-    StatedUse,
-    UseStatement,
-)
+from broker.model.answers import StatedUse, UseStatement
+from broker.model.delivery import HandOver
+from broker.model.events import RefusalReason
+from broker.model.facts import Facts
+from broker.model.message import Acceptance
+from broker.model.names import ContentHash, DeskRef, MessageId
 from broker.ports.deliveries import UseDenied, UseNoted
 from broker.storage.ledger import Ledger
 from broker.storage.tables import deliveries, grants, messages, orders

@@ -9,19 +9,17 @@ from hashlib import sha256
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from broker.model import (
-    Acceptance,
+from broker.model.answers import DeskAnswer
+from broker.model.delivery import HandOver
+from broker.model.events import Event, RefusalReason
+from broker.model.message import Acceptance, Route
+from broker.model.names import (
     AgencyRef,
     ContentHash,
-    DeskAnswer,
     DeskRef,
-    Event,
-    HandOver,
     LogPosition,
     MessageId,
     QueueName,
-    RefusalReason,
-    Route,
     pair_queue,
 )
 from broker.storage.connect import connect

@@ -9,12 +9,12 @@ from typing import cast
 import aio_pika
 import pytest
 
-from broker.model import (
+from broker.model.delivery import Outgoing
+from broker.model.names import (
     ContentHash,
     DeliveryNumber,
     DeskRef,
     MessageId,
-    Outgoing,
     Pair,
     QueueName,
     channel_queue,

@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractChannel
 from yarl import URL
 
 from broker.errors import Code, ConfigurationError, TransportUnavailableError
-from broker.model import DeskRef, Pair, QueueName, channel_queue
+from broker.model.names import DeskRef, Pair, QueueName, channel_queue
 from broker.transport.publish import CONTENT_TYPE
 from broker.transport.rabbitmq import RabbitTransport, open_rabbitmq
 from broker.transport.topology import CHANNEL_QUEUE, PAIR_QUEUE, Topology

@@ -7,7 +7,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from broker.errors import ConfigurationError
-from broker.model import Scope
+from broker.model.names import Scope
 from tests.admission.credentials import BASE_URL, DROP, SECONDS, Client
 from tests.gateway.oauth.world import RESOURCE, OAuthWorld
 

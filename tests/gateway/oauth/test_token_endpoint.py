@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from broker.errors import Code, LedgerUnavailableError
 from broker.gateway import oauth_form
-from broker.model import Scope
+from broker.model.names import Scope
 from keys import base64url
 from tests.admission.credentials import DROP, NONCES, NOW, SECONDS, TOKEN_URL, Client
 from tests.gateway.oauth.world import OAuthWorld

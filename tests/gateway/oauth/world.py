@@ -15,7 +15,7 @@ from broker.directory import ClientRecord
 from broker.errors import AuthenticationError, Code
 from broker.gateway.access import Access, ClientKeys
 from broker.gateway.oauth import oauth_routes
-from broker.model import AgencyRef, Scope
+from broker.model.names import AgencyRef, Scope
 from broker.ports.clock import Clock
 from broker.ports.proofs import ProofStore
 from keys.algorithms import SignatureAlgorithm

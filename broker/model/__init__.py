@@ -1,0 +1,6 @@
+"""Pure. One frozen type per boundary that a message crosses.
+
+``Posting`` → ``SignedPosting`` → ``Message`` → ``RoutedMessage`` → ``SealedMessage`` (in
+``sealing``) → ``Acceptance`` → ``Delivery``. Each is made by exactly one stage; holding one
+proves that the stage was passed.
+"""
