@@ -1,6 +1,7 @@
 """Pure. One frozen type per boundary that a message crosses.
 
 ``Posting`` → ``SignedPosting`` → ``Message`` → ``RoutedMessage`` → ``SealedMessage`` (in
-``sealing``) → ``Acceptance`` → ``Delivery``. Each is made by exactly one stage; holding one
-proves that the stage was passed.
+``sealing``) → ``Acceptance`` → ``Outgoing`` → ``HandOver``; what its origin has sealed goes
+``SealedPosting`` → ``ClaimedPosting`` → ``Envelope`` → ``RoutedMessage``. Each is made by exactly
+one stage; holding one proves that the stage was passed.
 """
