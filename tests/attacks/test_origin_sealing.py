@@ -859,6 +859,22 @@ async def test_channel_refuses_what_the_gateway_would_seal(tmp_path: Path) -> No
     assert {each.desk for each in undone.recipients} == {each.desk for each in members}
 
 
+@pytest.mark.parametrize("kept", [0, 1])
+async def test_recall_leaves_out_no_desk_that_has_a_key(running: Running, kept: int) -> None:
+    """Only who has no current key gets no copy; no originator chooses whom he tells."""
+    client = await running.client(FISCALIA)
+    sent = await client.send(as_bytes(message(to=MANY)))
+    sealed = await client.seal(as_bytes(recall(sent.id, to=MANY)), SchemaSet.load())
+    jwe = json.loads(sealed.jwe)
+    fewer = json.dumps({**jwe, "recipients": jwe["recipients"][:kept]}).encode()
+
+    with pytest.raises(ProblemError, match="seal-invalid"):
+        await client.send(replace(sealed, jwe=fewer))
+
+    status = await client.status(sent.id)
+    assert DeliveryState.RECALLED not in {each.state for each in status.recipients}
+
+
 async def test_recall_is_sealed_for_whoever_has_the_message(running: Running) -> None:
     """Also when the road was closed since; and for nobody else's message."""
     client = await running.client(FISCALIA)
