@@ -44,6 +44,10 @@ class WatchedInbox:
         """See ``Store.holds``."""
         return self.inbox.holds(ref)
 
+    def lines_of(self, ids: Collection[MessageId]) -> Sequence[bytes]:
+        """See ``Store.lines_of``."""
+        return self.inbox.lines_of(ids)
+
     def append(self, entries: Sequence[Entry]) -> None:
         """See ``Store.append``; called in a thread."""
         self.inbox.append(entries)

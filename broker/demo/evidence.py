@@ -12,8 +12,8 @@ from broker.demo.proofs import Check
 from broker.demo.senders import Senders
 from broker.desk.failures import OpeningError
 from broker.desk.inbox import read_inbox
-from broker.desk.line import verify_line
 from broker.desk.receipts import ReceiptCheck
+from broker.desk.stored import verify_line
 from broker.desk.trust import Trust
 from broker.directory import Directory
 from broker.errors import EvidenceError, RefusedError

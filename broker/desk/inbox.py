@@ -10,7 +10,7 @@ import fcntl
 import os
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -80,6 +80,16 @@ class Inbox:
     def holds(self, ref: ContentRef) -> bool:
         """Is this very content in the file?"""
         return ref_digest(ref) in self._known
+
+    def lines_of(self, ids: Collection[MessageId]) -> Sequence[bytes]:
+        """Find the lines of these messages, of whatever sender; reads the file once.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        # Every line that we write begins so; what only mentions an id does not.
+        starts = tuple(b'{"id":"%b"' % each.encode("ascii") for each in ids)
+        return [line for line in read_inbox(self._path) if line.startswith(starts)]
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write these lines, all or none; on the disk when it returns.

@@ -14,6 +14,7 @@ from typing import Final
 from broker.admission import strict_json
 from broker.admission.circumstances import Circumstances
 from broker.admission.facts import facts_of
+from broker.desk.earlier import held_here
 from broker.desk.failures import OpeningError
 from broker.desk.judge import judge
 from broker.desk.membership import fault_of, must_be_sealed
@@ -203,7 +204,10 @@ def _check_rules(
     receipt: ReceiptContent,
 ) -> None:
     circumstances = Circumstances(
-        directory=trust.directory, policy=policy_at(receipt.at, trust), now=receipt.at
+        directory=trust.directory,
+        policy=policy_at(receipt.at, trust),
+        now=receipt.at,
+        known=held_here(message.facts.lineage, trust.find_lines, trust, desk=desk),
     )
     try:
         judge(message, desk, hand_over.queue, circumstances)

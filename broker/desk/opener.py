@@ -10,6 +10,7 @@ import structlog
 
 from broker.desk.client import EnlaceClient
 from broker.desk.connection import BETWEEN_LOOKS, LOOKS
+from broker.desk.earlier import FindLines
 from broker.desk.failures import NotReadyError, OpeningError, UnreachableError
 from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP
 from broker.desk.open import OpenedMessage, open_hand_over
@@ -60,9 +61,15 @@ class Outcome:
 class Opener:
     """Opens batches for one desk, against a directory that is never much out of date."""
 
-    def __init__(self, client: EnlaceClient, schemas: SchemaSet) -> None:
+    def __init__(
+        self,
+        client: EnlaceClient,
+        schemas: SchemaSet,
+        find_lines: FindLines = lambda _: (),
+    ) -> None:
         self._client = client
         self._schemas = schemas
+        self._find_lines = find_lines
         self._directory: Directory | None = None
         self._directory_at: datetime | None = None
         self._directory_pins: Pins | None = None
@@ -134,6 +141,7 @@ class Opener:
             receipt_keys=directory.receipt_keys,
             issuer=profile.issuer,
             schemas=self._schemas,
+            find_lines=self._find_lines,
             roots=directory.roots,
         )
         now = self._client.timing.clock()

@@ -1,13 +1,13 @@
 """Where received messages go: what a subscription needs of it, and the simplest one."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, Protocol
 
 from broker.desk.failures import StoreError
 from broker.desk.wire import ContentRef
-from broker.model.names import HandOverNumber
+from broker.model.names import HandOverNumber, MessageId
 
 REMEMBERED: Final = 100_000
 """Messages that a printout knows again; the gateway repeats what is younger than that."""
@@ -32,6 +32,9 @@ class Store(Protocol):
 
     def holds(self, ref: ContentRef) -> bool:
         """Was this very content kept before?"""
+
+    def lines_of(self, ids: Collection[MessageId]) -> Sequence[bytes]:
+        """Find what is kept of these messages, of whatever sender. Blocks."""
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Keep these, all or none; durable when it returns. Blocks.
@@ -66,6 +69,10 @@ class Printout:
     def holds(self, ref: ContentRef) -> bool:
         """Was this very content printed, among the last 100,000?"""
         return ref_digest(ref) in self._known
+
+    def lines_of(self, ids: Collection[MessageId]) -> Sequence[bytes]:  # noqa: ARG002 - a Store
+        """Find nothing: what was printed is another program's."""
+        return ()
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Print these; the reader has them when it returns.

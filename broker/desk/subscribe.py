@@ -73,7 +73,7 @@ class Subscription:
         self._client = client
         self._inbox = inbox
         self._refused = refused
-        self._opener = Opener(client, schemas)
+        self._opener = Opener(client, schemas, inbox.lines_of)
 
     async def run(self, queues: Sequence[QueueName] = (), *, idle: timedelta | None = None) -> None:
         """Receive until cancelled, or until nothing has come for so long.

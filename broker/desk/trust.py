@@ -1,9 +1,10 @@
 """What does a desk hold a message against? Nothing in it comes with the message."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from broker.directory import Directory
+from broker.model.names import MessageId
 from keys.identifiers import KeyId
 from keys.key import VerificationKey
 from keys.root import Roots
@@ -21,5 +22,7 @@ class Trust:
     issuer: str
     """The gateway's name in its receipts."""
     schemas: SchemaSet
+    find_lines: Callable[[Collection[MessageId]], Sequence[bytes]] = lambda _: ()
+    """``Store.lines_of`` of the desk's own inbox: what it knows of earlier messages."""
     roots: Roots | None = None
     """Those that the directory was verified against, to tell which one is missing."""

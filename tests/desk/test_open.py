@@ -9,8 +9,9 @@ import pytest
 
 from broker.desk import sign
 from broker.desk.failures import NotReadyError, OpeningError
-from broker.desk.line import message_line, verify_line
+from broker.desk.line import message_line
 from broker.desk.open import OpenedMessage, open_hand_over
+from broker.desk.stored import verify_line
 from broker.desk.trust import Trust
 from broker.desk.wire import ReceivedHandOver, read_hand_over
 from broker.model.events import EventKind, RefusalReason

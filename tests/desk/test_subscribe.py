@@ -16,8 +16,8 @@ import structlog
 from broker.desk.client import EnlaceClient
 from broker.desk.failures import NotReadyError, ProblemError, StoreError
 from broker.desk.inbox import Inbox, read_inbox
-from broker.desk.line import verify_line
 from broker.desk.store import Entry
+from broker.desk.stored import verify_line
 from broker.desk.subscribe import BATCH, Subscription, Totals
 from broker.directory import DirectoryRecord
 from broker.errors import EvidenceError

@@ -14,9 +14,9 @@ from broker.desk.client import EnlaceClient
 from broker.desk.connection import ClientSettings
 from broker.desk.failures import ProblemError
 from broker.desk.inbox import Inbox
-from broker.desk.line import verify_line
 from broker.desk.profile import Profile
 from broker.desk.retry import RetryPolicy
+from broker.desk.stored import verify_line
 from broker.desk.stream import StreamSettings
 from broker.desk.subscribe import Subscription
 from broker.desk.trust import Trust

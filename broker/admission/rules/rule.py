@@ -23,6 +23,8 @@ class Rule:
     """Whether a desk, which opens the content, asks it again."""
     of_earlier: bool = False
     """Whether it asks what is known of earlier messages."""
+    of_what_lies_there: bool = False
+    """Whether a desk asks it, too, of the earlier messages that lie in its own inbox."""
     of_a_recall: bool = False
     """Whether it is asked of a recall or rectification too: those go where their message went,
     whatever was closed since (SG-07), so only what they say themselves is judged."""

@@ -16,10 +16,17 @@ from broker.admission.rules import (
 from broker.admission.rules.rule import Check, Rule
 
 
-def _of_earlier(name: str, check: Check) -> Rule:
+def _of_earlier(name: str, check: Check, *, of_what_lies_there: bool = False) -> Rule:
     # A rectification that says from what it derives is held to that, too: nobody needs a
     # lineage to take back what he sent.
-    return Rule(name=name, check=check, at_the_desk=False, of_earlier=True, of_a_recall=True)
+    return Rule(
+        name=name,
+        check=check,
+        at_the_desk=False,
+        of_earlier=True,
+        of_what_lies_there=of_what_lies_there,
+        of_a_recall=True,
+    )
 
 
 RULES: Final = (
@@ -39,16 +46,19 @@ RULES: Final = (
     Rule(name=people.MIGRANTS, check=people.second_officer_signs, at_the_desk=True),
     Rule(name=people.NARRATIVE, check=people.codes_not_stories, at_the_desk=True, of_a_recall=True),
     Rule(name=purposes.NAME, check=purposes.purpose_fits, at_the_desk=True),
-    # What was said before: the gateway knows it, a desk knows only what came to it.
+    # What was said before: the gateway knows it, a desk knows only what came to it, and asks
+    # what that alone can answer.
     _of_earlier(originator.NAME, originator.lineage_is_known),
     _of_earlier(originator.NAME, originator.only_own_is_granted),
-    _of_earlier(originator.NAME, originator.handling_is_kept),
+    _of_earlier(originator.NAME, originator.handling_is_kept, of_what_lies_there=True),
     _of_earlier(originator.NAME, originator.recipients_are_granted),
     _of_earlier(originator.NAME, originator.judicial_use_is_granted),
-    _of_earlier(reporting.NAME, reporting.nothing_is_upgraded),
+    _of_earlier(reporting.NAME, reporting.nothing_is_upgraded, of_what_lies_there=True),
 )
 LEFT_SINCE: Final = Rule(
     name=compartments.NAME, check=compartments.known_sender_sends, at_the_desk=True
 )
 AT_THE_DESK: Final = (*(rule for rule in RULES if rule.at_the_desk), LEFT_SINCE)
 """What a desk asks again of the content that it opened; see ``Rule.at_the_desk``."""
+OF_WHAT_LIES_THERE: Final = tuple(rule for rule in RULES if rule.of_what_lies_there)
+"""What it asks of a message all of whose sources lie in its own inbox."""

@@ -10,7 +10,7 @@ from broker.demo.desks import inbox_file
 from broker.demo.second.house import JOINT_OPERATION, House
 from broker.demo.second.letters import letter, scene_of, to_channel
 from broker.desk.inbox import read_inbox
-from broker.desk.line import verify_line
+from broker.desk.stored import verify_line
 from broker.desk.trust import Trust
 from broker.directory import Directory
 from broker.model.names import AgencyRef, DeskRef
