@@ -17,6 +17,8 @@ FIREWALL: Final = "protection_firewall"
 """A ground to refuse an answer. Who reads it knows that somebody here seeks protection."""
 MARK_CODES: Final = MARKS | {"asylum_access", "asylum_procedure", FIREWALL}
 """What says the same in another list: a need, a profile, the scope of a consent, a ground."""
+STATELESS: Final = "statelessness"
+"""Of whom has this profile the residence says it all (1951 Convention, Art. 1A(2))."""
 MEMBER_COUNTRIES: Final = frozenset(country.value for country in Country)
 EVERY_COUNTRY: Final = frozenset(Country)
 NATIONAL_PAPERS: Final = frozenset({"passport", "identity_card", "birth_certificate"})
@@ -179,11 +181,15 @@ def _is_unsaid(somebody: dict[str, Json], by_ref: Mapping[str, dict[str, Json]])
 def _says_origin(item: dict[str, Json]) -> bool:
     """Say whether this tells where somebody comes from, and not only where else he belongs.
 
-    Who was naturalised came from another country; and a false passport is a smuggler's word.
+    Who was naturalised came from another country; who lives somewhere may be a national of
+    another, unless he has no nationality; and a false passport is a smuggler's word.
     """
     if item.get("condition") in FALSE_PAPERS:
         return False
-    return any(True for _ in origins({**item, "naturalised_in": None}))
+    told: dict[str, Json] = {**item, "naturalised_in": None}
+    if STATELESS not in _texts(item.get("profiles")):
+        told["habitual_residence"] = None
+    return any(True for _ in origins(told))
 
 
 def _refuses_unsaid(item: dict[str, Json], people: Sequence[dict[str, Json]]) -> bool:

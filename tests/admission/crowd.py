@@ -29,7 +29,7 @@ PURPOSE: Final = {
 }
 
 
-SAYING = frozenset({"nationalities", "habitual_residence", "identifiers", "parts", "part_of"})
+SAYING = frozenset({"nationalities", "identifiers", "parts", "part_of"})
 """Members of somebody, or of a group, that say where they come from."""
 
 
@@ -213,7 +213,7 @@ class Author:
         if marked:
             truth.marked = True
             truth.marked_homes |= homes
-            # Who was naturalised came from elsewhere.
+            # Who was naturalised came from elsewhere, and so may whoever only lives somewhere.
             truth.unsaid |= not homes or somebody.keys().isdisjoint(SAYING)
         return somebody
 

@@ -23,7 +23,12 @@ def test_protect_names_the_origin_of_a_marked_person(
 
 def test_protect_names_the_habitual_residence_too() -> None:
     """A stateless refugee fled the country of residence."""
-    body: Json = {"people": [{"protection_status": "refugee", "habitual_residence": "NI"}]}
+    stateless: Json = {
+        "protection_status": "refugee",
+        "habitual_residence": "NI",
+        "profiles": ["statelessness"],
+    }
+    body: Json = {"people": [stateless]}
 
     assert protected_origins(body, Compartment.INTELLIGENCE) == {Country.NICARAGUA}
 

@@ -80,8 +80,8 @@ def test_mark_is_not_found_where_there_is_none(body: dict[str, Any]) -> None:
         {"nationalities": ["HN"]},
         {"nationalities": ["VE", "HN"]},
         {"nationalities": [{"country": "HN", "count": {"value": 3}}]},
-        {"nationalities": [{"region": "africa"}], "habitual_residence": "HN"},
-        {"habitual_residence": "HN"},
+        {"habitual_residence": "HN", "profiles": ["statelessness"]},
+        {"nationalities": ["HN"], "habitual_residence": "HN"},
         {"nationalities": ["HN"], "naturalised_in": "HN"},
         {"parts": [{"attribute": "adult", "nationality": "HN"}]},
         {"identifiers": [{"kind": "passport", "country": "HN"}]},
@@ -106,7 +106,7 @@ def test_origin_is_found_however_it_is_said(said: dict[str, Any], *, marked: boo
     [
         {"nationalities": ["VE"]},
         {"nationalities": [{"region": "africa"}, {"country": "HT"}]},
-        {"identifiers": [{"kind": "visa", "country": "HN"}], "habitual_residence": "VE"},
+        {"identifiers": [{"kind": "visa", "country": "HN"}], "nationalities": ["VE"]},
         {"nationalities": ["VE"], "where": [{"kind": "city", "country": "HN"}]},
     ],
 )
@@ -123,6 +123,9 @@ def test_origin_is_none_of_ours_when_they_come_from_elsewhere(said: dict[str, An
         {"category": "other", "protection_status": "refugee"},
         {"pseudonym": "PS-A123", "protection_status": "refugee"},
         {"category": "other", "protection_status": "refugee", "nationalities": [{"region": "x"}]},
+        # Who lives in Mexico may have fled another country.
+        {"category": "other", "protection_status": "refugee", "habitual_residence": "MX"},
+        {"category": "other", "protection_status": "refugee", "habitual_residence": "VE"},
         {
             "category": "other",
             "protection_status": "refugee",
