@@ -7,8 +7,15 @@ import pytest
 from broker.cli.exit_codes import OF_CODE, SEVERITY, ExitCode, exit_code_of, worst
 from broker.cli.explain import explain, leaves
 from broker.cli.terminal import Terminal
-from broker.desk.failures import AccessError, DeskError, ProblemError, UnreachableError
+from broker.desk.failures import (
+    AccessError,
+    DeskError,
+    OpeningError,
+    ProblemError,
+    UnreachableError,
+)
 from broker.errors import BrokerError, Code, ConfigurationError
+from broker.model.events import RefusalReason
 from keys.errors import CustodyError, CustodyFault, KeysError
 
 
@@ -65,15 +72,19 @@ ARGUMENTS: dict[str, list[object]] = {
 }
 
 
+def _made(kind: type[Exception]) -> Exception:
+    if issubclass(kind, ProblemError):
+        return kind("code", status=500)
+    if issubclass(kind, OpeningError):
+        return kind(RefusalReason.CANNOT_OPEN, step="unseal")
+    return kind(*ARGUMENTS.get(kind.__name__, ["x"]))
+
+
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("kind", [*_kinds(DeskError), *_kinds(KeysError)])
 def test_explain_has_words_for_every_error(kind: type[Exception], language: str) -> None:
     """No error of the client or of the keys is told without what to do next."""
-    error: Exception = (
-        kind("code", status=500)  # type: ignore[call-arg] # mypy sees the base only
-        if issubclass(kind, ProblemError)
-        else kind(*ARGUMENTS.get(kind.__name__, ["x"]))
-    )
+    error = _made(kind)
 
     explained = explain(error, Terminal(language=language))
 
