@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.admission.firewall import protected_origins
+from broker.admission.firewall import FALSE_PAPERS, protected_origins
 from broker.model.names import Json
 from schemas.vocabulary import Compartment, Country
 
@@ -54,3 +54,60 @@ def test_protect_ignores_countries_that_are_no_members() -> None:
     body: Json = {"people": [{"protection_status": "refugee", "nationalities": ["VE"]}]}
 
     assert protected_origins(body, Compartment.PROTECTION) == NOBODY
+
+
+def fled(body: Json) -> frozenset[Country]:
+    """Where do those come from who are marked, outside protection?"""
+    return protected_origins(body, Compartment.INTELLIGENCE)
+
+
+@pytest.mark.parametrize("condition", sorted(FALSE_PAPERS))
+def test_protect_believes_no_false_paper(condition: str) -> None:
+    """Whose only paper is false may come from anywhere."""
+    paper: Json = {"kind": "passport", "country": "HN", "condition": condition}
+    person: Json = {"category": "other", "protection_status": "refugee", "identifiers": [paper]}
+    genuine: Json = {**person, "identifiers": [{"kind": "passport", "country": "HN"}]}
+
+    assert fled({"persons": [person]}) == frozenset(Country)
+    assert fled({"persons": [genuine]}) == HONDURAS
+
+
+def test_false_papers_are_the_conditions_that_say_so() -> None:
+    """The list is the one of the schemas, less what is said of a true paper."""
+    assert (
+        frozenset(
+            {"counterfeit", "altered", "fraudulently_obtained", "impostor", "stolen_blank", "false"}
+        )
+        == FALSE_PAPERS
+    )
+
+
+def test_protect_names_the_country_of_naturalisation_too() -> None:
+    """Who was naturalised is a national of there as well."""
+    person: Json = {
+        "category": "other",
+        "protection_status": "refugee",
+        "nationalities": ["VE"],
+        "naturalised_in": "HN",
+    }
+
+    assert fled({"persons": [person]}) == HONDURAS
+    assert protected_origins({"persons": [{"naturalised_in": "HN"}]}, Compartment.PROTECTION) == (
+        HONDURAS
+    )
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"needs": ["shelter", "asylum_access"]},
+        {"consent": {"scope": ["share_with_recipient", "asylum_procedure"]}},
+    ],
+    ids=["a need", "a consent"],
+)
+def test_protect_takes_a_mark_on_all_for_one_on_each(mark: dict[str, Json]) -> None:
+    """A referral says once what its people need, or agreed to; one such word among others is it."""
+    subjects: Json = [{"pseudonym": "PS-A123", "nationalities": ["HN"]}]
+
+    assert fled({**mark, "subjects": subjects}) == HONDURAS
+    assert fled({**mark, "subjects": [{"pseudonym": "PS-A123"}]}) == frozenset(Country)
