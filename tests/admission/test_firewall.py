@@ -111,3 +111,14 @@ def test_protect_takes_a_mark_on_all_for_one_on_each(mark: dict[str, Json]) -> N
 
     assert fled({**mark, "subjects": subjects}) == HONDURAS
     assert fled({**mark, "subjects": [{"pseudonym": "PS-A123"}]}) == frozenset(Country)
+
+
+def test_protect_follows_each_of_those_that_a_mark_on_all_is_about() -> None:
+    """Where one of them comes from may be said of the larger group, which stands elsewhere."""
+    whole: Json = {"ref": "G1", "category": "other", "nationalities": ["HN"]}
+    referral: Json = {
+        "needs": ["asylum_access"],
+        "groups": [{"ref": "G2", "part_of": "G1", "category": "other"}],
+    }
+
+    assert fled({"referral": referral, "groups": [whole]}) == HONDURAS
