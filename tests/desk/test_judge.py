@@ -8,10 +8,20 @@ import pytest
 from broker.admission.policy import EMPTY_POLICY, STANDARD_POLICY
 from broker.desk.judge import judge
 from broker.errors import PermissionDeniedError
+from broker.model.facts import Evaluation, KnownMessage
 from broker.model.message import Message
 from broker.model.names import AgencyRef, DeskRef, QueueName
-from schemas.vocabulary import Compartment, Country, Kind, Urgency
-from tests.admission.region import MESSAGE, NOW, REFUGEES, Region, agency, around, message
+from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
+from tests.admission.region import (
+    NOW,
+    REFUGEES,
+    Region,
+    agency,
+    around,
+    known,
+    message,
+    message_id_of,
+)
 
 INTELLIGENCE = DeskRef(country=Country.GUATEMALA, compartment=Compartment.INTELLIGENCE)
 PROTECTION = DeskRef(country=Country.GUATEMALA, compartment=Compartment.PROTECTION)
@@ -21,10 +31,15 @@ GT = frozenset({Country.GUATEMALA})
 HN = frozenset({Country.HONDURAS})
 
 
-def rule_of(sent: Message, desk: DeskRef = INTELLIGENCE, **circumstances: Any) -> str | None:
+def rule_of(
+    sent: Message,
+    desk: DeskRef = INTELLIGENCE,
+    here: tuple[KnownMessage, ...] = (),
+    **circumstances: Any,
+) -> str | None:
     """Which rule keeps it from this desk?"""
     try:
-        judge(sent, desk, QUEUE, around(**circumstances))
+        judge(sent, desk, QUEUE, around(*here, **circumstances))
     except PermissionDeniedError as error:
         return error.rule
     return None
@@ -63,9 +78,45 @@ def test_judge_lets_in_what_an_agency_wrote_before_it_left() -> None:
     assert rule_of(message(sender=SHELTER), directory=Region({})) is None
 
 
-def test_judge_asks_nothing_of_earlier_messages() -> None:
-    """A desk knows only what came to it; SG-05 and SG-11 are the gateway's."""
-    assert rule_of(message(lineage=(MESSAGE.id,))) is None
+GUARDIA = AgencyRef(country=Country.HONDURAS, agency="guardia")
+MX_DESK = DeskRef(country=Country.MEXICO, compartment=Compartment.INTELLIGENCE)
+WEAK = Evaluation(scheme="4x4", source="B", information="3")
+SURE = Evaluation(scheme="4x4", source="A", information="1")
+STRICT = known(1, GUARDIA, MX_DESK, INTELLIGENCE, handling=HandlingCode.H2, evaluation=WEAK)
+OTHER = known(2, GUARDIA, MX_DESK, INTELLIGENCE, handling=HandlingCode.H0, evaluation=WEAK)
+DERIVED = replace(STRICT, roots=frozenset())
+"""Of one that derives from others, a desk does not know where its lineage ends."""
+
+
+@pytest.mark.parametrize(
+    ("here", "lineage", "handling", "given", "rule"),
+    [
+        ((STRICT,), (1,), HandlingCode.H2, WEAK, None),
+        ((STRICT,), (1,), HandlingCode.H0, WEAK, "SG-05"),
+        ((STRICT,), (1,), HandlingCode.H2, SURE, "SG-11"),
+        ((STRICT, OTHER), (1, 2), HandlingCode.H0, WEAK, "SG-05"),
+        # Two may confirm each other.
+        ((STRICT, OTHER), (1, 2), HandlingCode.H2, SURE, None),
+        # What does not lie here may say anything.
+        ((), (1,), HandlingCode.H0, SURE, None),
+        ((STRICT,), (1, 2), HandlingCode.H0, SURE, None),
+        ((DERIVED,), (1,), HandlingCode.H0, SURE, None),
+        ((STRICT, DERIVED), (1,), HandlingCode.H0, SURE, None),
+        ((STRICT,), (), HandlingCode.H0, SURE, None),
+    ],
+)
+def test_judge_holds_a_message_to_the_sources_that_lie_here(
+    here: tuple[KnownMessage, ...],
+    lineage: tuple[int, ...],
+    handling: HandlingCode,
+    given: Evaluation,
+    rule: str | None,
+) -> None:
+    """Only if all of them do: of the others a desk knows nothing (SG-05, SG-11)."""
+    named = tuple(message_id_of(each) for each in lineage)
+    sent = message(lineage=named, evaluation=given, handling=handling)
+
+    assert rule_of(sent, here=here) == rule
 
 
 def test_judge_denies_without_rules() -> None:
