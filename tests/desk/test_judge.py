@@ -84,6 +84,7 @@ WEAK = Evaluation(scheme="4x4", source="B", information="3")
 SURE = Evaluation(scheme="4x4", source="A", information="1")
 STRICT = known(1, GUARDIA, MX_DESK, INTELLIGENCE, handling=HandlingCode.H2, evaluation=WEAK)
 OTHER = known(2, GUARDIA, MX_DESK, INTELLIGENCE, handling=HandlingCode.H0, evaluation=WEAK)
+UNGRANTED = known(1, GUARDIA, MX_DESK, handling=HandlingCode.H2)
 DERIVED = replace(STRICT, roots=frozenset())
 """Of one that derives from others, a desk does not know where its lineage ends."""
 
@@ -103,6 +104,8 @@ DERIVED = replace(STRICT, roots=frozenset())
         ((DERIVED,), (1,), HandlingCode.H0, SURE, None),
         ((STRICT, DERIVED), (1,), HandlingCode.H0, SURE, None),
         ((STRICT,), (), HandlingCode.H0, SURE, None),
+        # Who else was granted it, the gateway knows.
+        ((UNGRANTED,), (1,), HandlingCode.H2, WEAK, None),
     ],
 )
 def test_judge_holds_a_message_to_the_sources_that_lie_here(
@@ -117,6 +120,14 @@ def test_judge_holds_a_message_to_the_sources_that_lie_here(
     sent = message(lineage=named, evaluation=given, handling=handling)
 
     assert rule_of(sent, here=here) == rule
+
+
+def test_judge_lets_in_what_derives_from_its_agency_before_that_left() -> None:
+    """The registrations of today are asked of nothing, whatever lies here."""
+    left = AgencyRef(country=Country.MEXICO, agency="gone")
+    own = known(1, left, INTELLIGENCE)
+
+    assert rule_of(message(sender=left, lineage=(message_id_of(1),)), here=(own,)) is None
 
 
 def test_judge_denies_without_rules() -> None:
