@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from broker.admission import facts_form
-from broker.admission.acknowledge import MESSAGE_ID
+from broker.admission.desk_word import MESSAGE_ID
 from broker.admission.message_signature import ALGORITHMS, FindMessageKey
 from broker.admission.sealed_document import check_document
 from broker.admission.validate import check_times

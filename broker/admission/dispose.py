@@ -1,27 +1,26 @@
 """What did this desk do with a message that was recalled? Its signed word, kept as evidence."""
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
-from broker.admission.acknowledge import ALGORITHMS, CONTENT_HASH, MESSAGE_ID, FindDeskKey
+from broker.admission.desk_word import MESSAGE_ID, DeskWord, FindDeskKey, Form, read_desk_word
 from broker.errors import Code, RefusedError
 from broker.model.answers import DeskDisposition
-from broker.model.names import AgencyRef, ContentHash, DeskRef, MessageId
-from keys import jws, strict_json
-from keys.errors import KeysError
-from keys.identifiers import KeyId
-from keys.key import VerificationKey
-from keys.strict_json import JsonObject, JsonValue
+from broker.model.names import AgencyRef, DeskRef, MessageId
 from schemas.vocabulary import Country, Disposition, KeptReason
 
 DISPOSITION_TYP: Final = "enlace-disposition+jws"
-MEMBERS: Final = frozenset({"mid", "org", "of", "hash", "desk", "disposition", "iat"})
 OF_KEPT: Final = frozenset({"because", "until"})
-MAX_CHARS: Final = 2048
-"""A usual one takes 650."""
-AHEAD: Final = timedelta(seconds=60)
+# Not checked: how old it is, as for an acknowledgement. What it is about, the hash says.
+DISPOSITION: Final = Form(
+    typ=DISPOSITION_TYP,
+    members=frozenset({"mid", "org", "of", "hash", "desk", "disposition", "iat"}),
+    optional=OF_KEPT,
+    # A usual one takes 650.
+    max_chars=2048,
+    code=Code.DISPOSITION_INVALID,
+)
 LONGEST_KEPT: Final = timedelta(days=5 * 366)
 """No message lives longer, so nobody may keep it longer without a new decision (SG-08)."""
 AGENCY: Final = re.compile(r"([A-Z]{2})/([a-z0-9-]{1,32})", re.ASCII)
@@ -45,85 +44,46 @@ def verify_disposition(
     Source:
         docs/protocol.md, "Recall and rectification".
     """
-
-    def find_own(kid: KeyId) -> VerificationKey | None:
-        found = find_key(kid)
-        if found is None or found[1] != desk or found[0].algorithm not in ALGORITHMS:
-            return None
-        return found[0]
-
+    word = read_desk_word(token, DISPOSITION, desk=desk, find_key=find_key, now=now)
     try:
-        verified = jws.verify_compact(
-            token, typ=DISPOSITION_TYP, find_key=find_own, max_bytes=MAX_CHARS
-        )
-        return _read(strict_json.parse_object(verified.payload), token, desk, now)
-    except (KeysError, ValueError, KeyError):
+        return _read(word, token, desk)
+    except (ValueError, KeyError):
         # One answer for whatever is wrong; it says nothing of what was sent.
         raise RefusedError(Code.DISPOSITION_INVALID) from None
 
 
-def _read(payload: JsonObject, token: str, desk: DeskRef, now: datetime) -> DeskDisposition:
-    if payload.keys() - OF_KEPT != MEMBERS or payload["desk"] != str(desk):
-        raise RefusedError(Code.DISPOSITION_INVALID)
-    answered_at = _answered_at(payload["iat"], now)
-    disposition = Disposition(_text(payload["disposition"]))
-    because, until = _kept(payload, disposition, answered_at)
+def _read(word: DeskWord, token: str, desk: DeskRef) -> DeskDisposition:
+    disposition = Disposition(word.text("disposition"))
+    because, until = _kept(word, disposition)
     return DeskDisposition(
         desk=desk,
-        recall=MessageId(_matching(payload["mid"], MESSAGE_ID)),
-        origin=_agency(payload["org"]),
-        content_hash=ContentHash(_matching(payload["hash"], CONTENT_HASH)),
-        subject=MessageId(_matching(payload["of"], MESSAGE_ID)),
+        recall=word.message_id,
+        origin=_agency(word),
+        content_hash=word.content_hash,
+        subject=MessageId(word.matching("of", MESSAGE_ID)),
         disposition=disposition,
         because=because,
         until=until,
-        answered_at=answered_at,
+        answered_at=word.signed_at,
         token=token,
     )
 
 
-def _kept(
-    payload: Mapping[str, JsonValue], disposition: Disposition, answered_at: datetime
-) -> tuple[KeptReason | None, date | None]:
+def _kept(word: DeskWord, disposition: Disposition) -> tuple[KeptReason | None, date | None]:
     if disposition is not Disposition.KEPT:
-        if OF_KEPT & payload.keys():
+        if OF_KEPT & word.payload.keys():
             raise RefusedError(Code.DISPOSITION_INVALID)
         return None, None
     # What is kept says why: there is no keeping without a reason.
-    because = KeptReason(_text(payload["because"]))
-    if "until" not in payload:
+    because = KeptReason(word.text("because"))
+    if "until" not in word.payload:
         return because, None
-    until = date.fromisoformat(_matching(payload["until"], DAY))
-    if not answered_at.date() <= until <= (answered_at + LONGEST_KEPT).date():
+    until = date.fromisoformat(word.matching("until", DAY))
+    if not word.signed_at.date() <= until <= (word.signed_at + LONGEST_KEPT).date():
         raise RefusedError(Code.DISPOSITION_INVALID)
     return because, until
 
 
-def _agency(value: JsonValue) -> AgencyRef:
-    found = AGENCY.fullmatch(_text(value))
-    if found is None:
-        raise RefusedError(Code.DISPOSITION_INVALID)
-    return AgencyRef(country=Country(found[1]), agency=found[2])
-
-
-def _matching(value: JsonValue, pattern: re.Pattern[str]) -> str:
-    if pattern.fullmatch(text := _text(value)) is None:
-        raise RefusedError(Code.DISPOSITION_INVALID)
-    return text
-
-
-def _text(value: JsonValue) -> str:
-    if not isinstance(value, str):
-        raise RefusedError(Code.DISPOSITION_INVALID)
-    return value
-
-
-def _answered_at(iat: JsonValue, now: datetime) -> datetime:
-    # Not checked: how old it is, as for an acknowledgement. What it is about, the hash says.
-    if (
-        not isinstance(iat, int)
-        or isinstance(iat, bool)
-        or not 0 <= iat <= (now + AHEAD).timestamp()
-    ):
-        raise RefusedError(Code.DISPOSITION_INVALID)
-    return datetime.fromtimestamp(iat, UTC)
+def _agency(word: DeskWord) -> AgencyRef:
+    country, _, agency = word.matching("org", AGENCY).partition("/")
+    return AgencyRef(country=Country(country), agency=agency)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final, TypeVar
 
-from broker.admission.acknowledge import MESSAGE_ID
+from broker.admission.desk_word import MESSAGE_ID
 from broker.model.facts import Evaluation, Facts, Grant
 from broker.model.names import AgencyRef, MessageId
 from keys.errors import KeyFormatError

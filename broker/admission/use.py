@@ -1,27 +1,25 @@
 """Who reads a message, and for what? The signed word of the desk that holds it (SG-06)."""
 
-import re
 from collections.abc import Container
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from broker.admission.acknowledge import ALGORITHMS, CONTENT_HASH, MESSAGE_ID, FindDeskKey
+from broker.admission.desk_word import FindDeskKey, Form, read_desk_word
 from broker.errors import Code, RefusedError
 from broker.model.answers import UseStatement
-from broker.model.names import ContentHash, DeskRef, Json, MessageId
-from keys import jws, strict_json
-from keys.errors import KeysError
-from keys.identifiers import KeyId
-from keys.key import VerificationKey
+from broker.model.names import DeskRef
 
 USE_TYP: Final = "enlace-use+jws"
-MEMBERS: Final = frozenset({"mid", "hash", "desk", "reader", "purpose", "iat"})
-MAX_CHARS: Final = 2048
-"""A usual one takes 500."""
 MAX_READER_CHARS: Final = 64
-AHEAD: Final = timedelta(seconds=60)
-MAX_AGE: Final = timedelta(hours=1)
-"""Reading follows at once: who reads again later says so again."""
+USE: Final = Form(
+    typ=USE_TYP,
+    members=frozenset({"mid", "hash", "desk", "reader", "purpose", "iat"}),
+    # A usual one takes 500.
+    max_chars=2048,
+    # Reading follows at once: who reads again later says so again.
+    max_age=timedelta(hours=1),
+    code=Code.USE_INVALID,
+)
 
 
 def verify_use(
@@ -47,32 +45,17 @@ def verify_use(
     Source:
         docs/protocol.md, "Statement of use".
     """
-
-    def find_own(kid: KeyId) -> VerificationKey | None:
-        found = find_key(kid)
-        if found is None or found[1] != desk or found[0].algorithm not in ALGORITHMS:
-            return None
-        return found[0]
-
-    try:
-        verified = jws.verify_compact(token, typ=USE_TYP, find_key=find_own, max_bytes=MAX_CHARS)
-        payload = strict_json.parse_object(verified.payload)
-    except KeysError:
-        raise RefusedError(Code.USE_INVALID) from None
-    if payload.keys() != MEMBERS or payload["desk"] != str(desk):
-        raise RefusedError(Code.USE_INVALID)
-    reader, purpose = payload["reader"], payload["purpose"]
-    if not isinstance(reader, str) or not is_reader(reader):
-        raise RefusedError(Code.USE_INVALID)
-    if not isinstance(purpose, str) or purpose not in purposes:
+    word = read_desk_word(token, USE, desk=desk, find_key=find_key, now=now)
+    reader, purpose = word.text("reader"), word.text("purpose")
+    if not is_reader(reader) or purpose not in purposes:
         raise RefusedError(Code.USE_INVALID)
     return UseStatement(
         desk=desk,
-        message_id=MessageId(_matching(payload["mid"], MESSAGE_ID)),
-        content_hash=ContentHash(_matching(payload["hash"], CONTENT_HASH)),
+        message_id=word.message_id,
+        content_hash=word.content_hash,
         reader=reader,
         purpose=purpose,
-        stated_at=_stated_at(payload["iat"], now),
+        stated_at=word.signed_at,
         token=token,
     )
 
@@ -85,19 +68,3 @@ def is_reader(text: str) -> bool:
         and text == text.strip()
         and "@" not in text
     )
-
-
-def _matching(value: Json, pattern: re.Pattern[str]) -> str:
-    if not isinstance(value, str) or pattern.fullmatch(value) is None:
-        raise RefusedError(Code.USE_INVALID)
-    return value
-
-
-def _stated_at(iat: Json, now: datetime) -> datetime:
-    if (
-        not isinstance(iat, int)
-        or isinstance(iat, bool)
-        or not (now - MAX_AGE).timestamp() <= iat <= (now + AHEAD).timestamp()
-    ):
-        raise RefusedError(Code.USE_INVALID)
-    return datetime.fromtimestamp(iat, UTC)

@@ -46,7 +46,7 @@ def read_message_id(text: str) -> MessageId:
     Raises:
         ValueError: Not a UUIDv7 in lower case.
     """
-    from broker.admission.acknowledge import MESSAGE_ID  # noqa: PLC0415 - a tenth of a second
+    from broker.admission.desk_word import MESSAGE_ID  # noqa: PLC0415 - a tenth of a second
 
     if MESSAGE_ID.fullmatch(text) is None:
         raise ValueError("not a UUIDv7 in lower case")

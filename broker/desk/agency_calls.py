@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from broker.admission.acknowledge import MESSAGE_ID
+from broker.admission.desk_word import MESSAGE_ID
 from broker.desk import sign, wire
 from broker.desk.connection import JSON_TYPE, Connection
 from broker.desk.failures import AnswerError

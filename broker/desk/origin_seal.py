@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from broker.admission import strict_json
-from broker.admission.acknowledge import MESSAGE_ID
+from broker.admission.desk_word import MESSAGE_ID
 from broker.admission.message_signature import verify_message_signature
 from broker.admission.recall import TAKING_BACK, keys_to_seal_to
 from broker.admission.recipients import destination_of

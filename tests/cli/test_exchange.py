@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.admission.acknowledge import MESSAGE_ID
+from broker.admission.desk_word import MESSAGE_ID
 from broker.model.names import NO_KEY
 from tests.cli.conftest import Cli
 from tests.desk import world
