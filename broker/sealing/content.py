@@ -22,7 +22,6 @@ SIZE_CLASSES: Final = tuple(kib * 1024 for kib in (1, 4, 16, 64, 256))
 ROOM_BYTES: Final = 1024
 LENGTHS: Final = struct.Struct(">IH")
 MAX_BODY_BYTES: Final = SIZE_CLASSES[-1]
-MAX_FRAME_BYTES: Final = MAX_BODY_BYTES + ROOM_BYTES
 KEY_BYTES: Final = 32
 IV_BYTES: Final = 12
 TAG_BYTES: Final = 16

@@ -51,7 +51,6 @@ NOTE_REPLY = (
 )
 END = update(clocks).where(IS_RUNNING).values(closed_at=CLOSED_AT, outcome=bindparam("ending"))
 END_DELIVERIES = END.where(clocks.c.delivery.in_(bindparam("numbers", expanding=True)))
-END_MESSAGE = END.where(clocks.c.message == bindparam("number"))
 RUN_ON = (
     update(clocks)
     .where(
@@ -129,11 +128,6 @@ def close_clocks(
         transaction.connection.execute(
             END_DELIVERIES, {"numbers": padded(deliveries), "ending": outcome, "ends": at}
         )
-
-
-def close_clocks_of(transaction: Transaction, message: int, *, outcome: str, at: datetime) -> None:
-    """End all clocks of a message, as :func:`close_clocks` does."""
-    transaction.connection.execute(END_MESSAGE, {"number": message, "ending": outcome, "ends": at})
 
 
 def run_on(transaction: Transaction, reply: int, *, asker: Country) -> None:

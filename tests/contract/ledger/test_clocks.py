@@ -24,9 +24,9 @@ from broker.ports.requests import (
     RoadRequests,
     SentFrom,
 )
-from broker.storage.clocks import close_clocks_of
+from broker.storage.clocks import close_clocks
 from broker.storage.ledger import Ledger
-from broker.storage.tables import messages
+from broker.storage.tables import deliveries, messages
 from broker.storage.transaction import Transaction
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
@@ -441,19 +441,19 @@ async def test_clock_runs_on_when_the_reply_was_none(
     assert guatemala.closed_at == (LATER + DAY if runs_on else LATER)
 
 
-async def test_close_clocks_of_ends_what_still_runs(
-    world: World, ledger: Ledger, make: Maker
-) -> None:
+async def test_close_clocks_ends_what_still_runs(world: World, ledger: Ledger, make: Maker) -> None:
     """A recall ends the clocks of all recipients but of the one that had answered."""
     asked = request(make, desks=(GUATEMALA, PANAMA))
     await record(ledger, make, asked, reply(make, asked))
 
     def recall(connection: Connection) -> None:
         transaction = Transaction(connection, exclusive=True)
-        number = connection.execute(
-            select(messages.c.number).where(messages.c.message_id == asked.message_id)
-        ).scalar_one()
-        close_clocks_of(transaction, number, outcome=RECALLED, at=NOW + DAY)
+        numbers = connection.execute(
+            select(deliveries.c.number)
+            .join(messages, messages.c.number == deliveries.c.message)
+            .where(messages.c.message_id == asked.message_id)
+        ).scalars()
+        close_clocks(transaction, [*numbers], outcome=RECALLED, at=NOW + DAY)
 
     await world.run(recall)
 
