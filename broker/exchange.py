@@ -19,6 +19,7 @@ from broker.admission.message_signature import verify_message_signature
 from broker.admission.recall import hides_recipients, keys_to_seal_to
 from broker.admission.rules.lineage import unknown_roots
 from broker.admission.validate import validate
+from broker.claimed import ClaimedPosting, check_sealed, validate_sealed
 from broker.directory import Directory
 from broker.directory_watch import DirectoryWatch
 from broker.errors import (
@@ -33,7 +34,6 @@ from broker.model.events import Receipt
 from broker.model.facts import KnownMessage
 from broker.model.message import (
     Acceptance,
-    ClaimedPosting,
     Posting,
     RoutedMessage,
     SealedPosting,
@@ -41,7 +41,7 @@ from broker.model.message import (
 )
 from broker.model.names import NO_KEY, AgencyRef, ContentHash, DeskRef, MessageId
 from broker.model.status import MessageStatus
-from broker.origin_seal import check_sealed, validate_sealed, verify_origin_seal
+from broker.origin_seal import verify_origin_seal
 from broker.ports.clock import Clock
 from broker.ports.messages import DirectoryMoved, IdTaken, MessageLedger, Recorded
 from broker.ports.receipts import SignReceipt
@@ -237,7 +237,7 @@ class Exchange:
         return Acceptance(
             message_id=message.id,
             sender=message.sender,
-            body_mac=self._mac(_bytes_of(signed)),
+            body_mac=self._mac(signed.posted),
             kind=message.kind,
             version=message.version,
             urgency=message.urgency,
@@ -259,16 +259,11 @@ class Exchange:
         )
 
     async def _first_answer(self, signed: Authenticated) -> Accepted | None:
-        message_id = (
-            signed.message_id
-            if isinstance(signed, ClaimedPosting)
-            else MessageId(signed.claims.message_id)
-        )
-        mac = self._mac(_bytes_of(signed))
-        found = await self.ledger.find(signed.sender, message_id, body_mac=mac)
+        mac = self._mac(signed.posted)
+        found = await self.ledger.find(signed.sender, signed.message_id, body_mac=mac)
         # An id that names another message is not this refusal's business: the sender must
         # mend the message first, and learns of the id then.
-        return _accepted(found, message_id) if isinstance(found, Recorded) else None
+        return _accepted(found, signed.message_id) if isinstance(found, Recorded) else None
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.digest(self.mac_key.reveal(), body, hashlib.sha256)
@@ -283,10 +278,6 @@ def _sealed_to(
 ) -> Mapping[DeskRef, KeyId]:
     desks = [route.desk for route in routed.deliveries]
     return {desk: keys[desk].kid if desk in keys else NO_KEY for desk in desks}
-
-
-def _bytes_of(signed: Authenticated) -> bytes:
-    return signed.jwe if isinstance(signed, ClaimedPosting) else signed.body
 
 
 def _accepted(recorded: Recorded | IdTaken, message_id: MessageId) -> Accepted:

@@ -8,7 +8,6 @@ shows, and the gateway's signature is under what was said.
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,30 +15,18 @@ from typing import Final
 from broker.admission import facts_form
 from broker.admission.desk_word import MESSAGE_ID
 from broker.admission.message_signature import ALGORITHMS, FindMessageKey
-from broker.admission.sealed_document import check_document
-from broker.admission.validate import check_times
-from broker.errors import (
-    Code,
-    DocumentError,
-    FieldProblem,
-    PermissionDeniedError,
-    SignatureError,
-    UnsealError,
-)
+from broker.claimed import ClaimedPosting, read_sealed, seal_invalid
+from broker.errors import Code, SignatureError
 from broker.model.facts import Facts
-from broker.model.message import Address, ClaimedPosting, Envelope, SealedPosting
+from broker.model.message import Envelope, SealedPosting
 from broker.model.names import AgencyRef, ContentHash, MessageId
-from broker.sealing import content as content_form
-from broker.sealing import wire
-from broker.sealing.route import SealRoute
 from broker.sealing.seal import SealedMessage
 from keys import base64url, jws, strict_json
 from keys.errors import KeyFormatError
 from keys.errors import SignatureError as TokenError
 from keys.identifiers import KeyId
-from keys.key import EncryptionKey, SigningKey, VerificationKey
+from keys.key import SigningKey, VerificationKey
 from keys.strict_json import JsonObject, JsonValue
-from schemas.loader import SchemaSet
 
 ORIGIN_SEAL_TYP: Final = "enlace-origin-seal+jws"
 SECOND_SEAL_TYP: Final = "enlace-second-seal+jws"
@@ -138,69 +125,9 @@ def verify_origin_seal(
             claimed = replace(claimed, second_signed_with=agreed.kid)
     except (TokenError, KeyFormatError, ValueError):
         raise SignatureError(Code.FACTS_INVALID) from None
-    if claimed.content_hash != _content_hash(posting.jwe):
-        raise _seal_invalid("")
+    if claimed.content_hash != claimed.sealed.content_hash:
+        raise seal_invalid("")
     return claimed
-
-
-def validate_sealed(claimed: ClaimedPosting, schemas: SchemaSet, *, now: datetime) -> Envelope:
-    """Turn a sealed posting into what can be routed, by its route and its facts.
-
-    Raises:
-        DocumentError: ``SEAL_INVALID``, an unknown kind or version, impossible times, or what
-            the schema of its kind does not allow.
-        PermissionDeniedError: The route names another sender.
-    """
-    route = _route_of(claimed.jwe)
-    sender = AgencyRef(country=route.origin, agency=route.agency)
-    if sender != claimed.sender:
-        problem = FieldProblem(pointer="/from", code="sender-foreign")
-        raise PermissionDeniedError(Code.SENDER_FOREIGN, problems=[problem])
-    if (route.message_id, f"{route.kind}/{route.version}") != (claimed.message_id, claimed.schema):
-        raise SignatureError(Code.SIGNATURE_MISMATCH)
-    if not schemas.knows(route.kind, route.version):
-        problem = FieldProblem(pointer="/version", code="version-unknown")
-        raise DocumentError(Code.VERSION_UNKNOWN, problems=[problem])
-    envelope = _envelope(route, claimed)
-    check_document(envelope, schemas)
-    facts = claimed.facts
-    check_times(envelope, now, review_by=facts.review_by, reply_by=facts.reply_by)
-    return envelope
-
-
-def check_sealed(claimed: ClaimedPosting, keys: Sequence[EncryptionKey]) -> SealedMessage:
-    """Hold a content that its origin sealed against the keys that it must be sealed to now.
-
-    Returns:
-        The same, with its recipients in the order of the deliveries.
-
-    Raises:
-        DocumentError: ``SEAL_INVALID``: an entry too many, too few, or for another key; or a
-            content that no key could open.
-    """
-    jwe = wire.parse(claimed.jwe, fewest=0)
-    entries = {entry.kid: entry for entry in jwe.recipients}
-    if entries.keys() != {key.kid for key in keys} or any(
-        entries[key.kid].algorithm is not key.algorithm for key in keys
-    ):
-        raise _seal_invalid("/recipients")
-    try:
-        for entry in entries.values():
-            wire.require_whole(entry)
-    except (UnsealError, KeyFormatError):
-        raise _seal_invalid("/recipients") from None
-    try:
-        content_form.require_whole(
-            *(base64url.decode(each) for each in (jwe.iv, jwe.ciphertext, jwe.tag))
-        )
-    except (UnsealError, KeyFormatError):
-        raise _seal_invalid("/ciphertext") from None
-    ordered = replace(jwe, recipients=tuple(entries[key.kid] for key in keys))
-    return SealedMessage(
-        jwe=wire.write(ordered),
-        content_hash=ordered.content_hash,
-        recipients=tuple(key.kid for key in keys),
-    )
 
 
 def _claimed(
@@ -217,7 +144,8 @@ def _claimed(
         raise KeyFormatError("the origin seal is malformed")
     facts = facts_form.from_json(members["facts"])
     return ClaimedPosting(
-        jwe=posting.jwe,
+        posted=posting.jwe,
+        sealed=read_sealed(posting.jwe),
         sender=caller,
         signed_with=kid,
         message_id=MessageId(message_id),
@@ -247,61 +175,6 @@ def _check_time(iat: JsonValue, now: datetime) -> None:
         raise SignatureError(Code.FACTS_INVALID)
     if not (now - OLDEST).timestamp() <= iat <= (now + AHEAD).timestamp():
         raise SignatureError(Code.SIGNATURE_STALE)
-
-
-def _content_hash(jwe: bytes) -> str:
-    try:
-        return wire.content_hash(jwe, fewest=0)
-    except UnsealError:
-        raise _seal_invalid("") from None
-
-
-def _route_of(jwe: bytes) -> SealRoute:
-    try:
-        return SealRoute.from_bytes(base64url.decode(wire.parse(jwe, fewest=0).aad))
-    except (UnsealError, KeyFormatError):
-        raise _seal_invalid("/aad") from None
-
-
-def _envelope(route: SealRoute, claimed: ClaimedPosting) -> Envelope:
-    return Envelope(
-        id=claimed.message_id,
-        kind=route.kind,
-        version=route.version,
-        sender=claimed.sender,
-        to=Address(
-            countries=route.countries,
-            compartment=route.compartment,
-            channel=route.channel,
-            own_copy=route.own_copy,
-        ),
-        created=_moment(route.created, "/created"),
-        created_text=route.created,
-        expires=_moment(route.expires, "/expires"),
-        expires_text=route.expires,
-        urgency=route.urgency,
-        handling=claimed.facts.handling,
-        facts=claimed.facts,
-        second_signed_with=claimed.second_signed_with,
-    )
-
-
-def _moment(text: str, pointer: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise DocumentError(Code.TIME_INVALID, problems=_at(pointer, "not-a-moment")) from None
-    if moment.tzinfo is None:
-        raise DocumentError(Code.TIME_INVALID, problems=_at(pointer, "not-a-moment"))
-    return moment
-
-
-def _seal_invalid(pointer: str) -> DocumentError:
-    return DocumentError(Code.SEAL_INVALID, problems=_at(pointer, "seal-invalid"))
-
-
-def _at(pointer: str, code: str) -> list[FieldProblem]:
-    return [FieldProblem(pointer=pointer, code=code)]
 
 
 def _text(value: JsonValue) -> str:

@@ -85,15 +85,15 @@ def consent(answer: Act, found: Decision, known: Known, lock: timedelta, now: da
     return replace(found, consents=consents, effective_at=effective)
 
 
-def stopped_by(one: Act, known: Known, now: datetime) -> Iterable[ActId]:
-    """Which acts that wait does this one stop?
+def stopped_by(one: Act, waiting: Iterable[Decision]) -> Iterable[ActId]:
+    """Which of the acts that wait does this one stop?
 
     Whoever leaves stops every charter that would bring his country back; whoever suspends,
     every resumption that others agreed on before they knew why.
     """
     name = channel_of(one)
-    for each in known.values():
-        if name_of(each.act) != name or not each.is_pending(now):
+    for each in waiting:
+        if name_of(each.act) != name:
             continue
         if one.kind is ActKind.LEAVE_CHANNEL and each.act.kind is ActKind.CHARTER:
             if one.by.owner in charter_of(each.act).members:

@@ -5,7 +5,7 @@ later does not undo what its holder did before. One person takes away; two perso
 what two gave can be cancelled until its time-lock ends.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -118,23 +118,50 @@ def _judge(
     require_right(one.by, one, before, now)
     _require_sense(before, one, statements, now)
     _require_new(before, one)
-    begins = _begins(one, now)
-    known[one.id] = Decision(act=one, effective_at=begins)
-    if one.kind in RATIFIED:
-        known.update(_without(known.values(), one, now))
-    if one.kind in ON_CHANNELS:
-        for stopped in channel_rules.stopped_by(one, before.by_id, now):
-            known[stopped] = replace(known[stopped], cancelled_at=now)
+    known[one.id] = Decision(act=one, effective_at=_begins(before, one, now))
+    for stopped in _stopped_by(before, one, now):
+        known[stopped] = replace(known[stopped], cancelled_at=now)
     return known
 
 
-def _begins(one: Act, now: datetime) -> datetime | None:
+def _begins(before: Decisions, one: Act, now: datetime) -> datetime | None:
     """From when on does a new act count? None: somebody else has to agree first."""
     if one.kind not in ALONE:
         return None
-    # A country leaves the channel, and suspends it, as it stands when the act comes: dated by
-    # a slow clock, before the newest charter or resumption, it would not count against them.
-    return now if one.kind in ON_CHANNELS else min(one.at, now)
+    # What is taken away is what stands when the act comes: dated by a slow clock, before the
+    # newest charter, lift or opening, it would not count against them.
+    dated = min(one.at, now)
+    is_undone = any(
+        each.effective_at is not None and each.effective_at >= dated and _gives_back(each, one)
+        for each in before.by_id.values()
+    )
+    # Nothing lifts a compromise: it stays as early as it was seen.
+    is_late = one.kind in ON_CHANNELS or (is_undone and one.kind is not ActKind.COMPROMISE)
+    return now if is_late else dated
+
+
+def _gives_back(each: Decision, one: Act) -> bool:
+    """Would this decision undo what that act takes away?"""
+    given = each.act
+    if given.kind is ActKind.LIFT and one.kind in RATIFIED:
+        return not set(given.keys).isdisjoint(one.keys)
+    if given.kind is ActKind.OPEN and one.kind is ActKind.CLOSE:
+        return not set(given.pairs).isdisjoint(one.pairs)
+    return False
+
+
+def _stopped_by(before: Decisions, one: Act, now: datetime) -> Iterable[ActId]:
+    """Which acts that wait does this one stop?
+
+    What was to give back what it takes away: others agreed on that before they knew why. And
+    what was proposed or approved with a key that it takes out.
+    """
+    waiting = [each for each in before.by_id.values() if each.is_pending(now)]
+    if one.kind in ON_CHANNELS:
+        yield from channel_rules.stopped_by(one, waiting)
+    for each in waiting:
+        if _gives_back(each, one) or (one.kind in RATIFIED and _is_signed_with(each, one.keys)):
+            yield each.act.id
 
 
 def _require_new(before: Decisions, one: Act) -> None:
@@ -160,20 +187,9 @@ def _require_sense(before: Decisions, one: Act, statements: Statements, now: dat
         raise ActError("a key is activated that nobody has stated")
 
 
-def _without(known: Iterable[Decision], one: Act, now: datetime) -> dict[ActId, Decision]:
-    """Stop what waits for its time and was proposed or approved with a key that is taken out."""
-    taken = set(one.keys)
-    return {
-        each.act.id: replace(each, cancelled_at=now)
-        for each in known
-        if each.act.kind in BY_TWO | BY_ALL
-        and each.is_pending(now)
-        and not taken.isdisjoint(signer.signed_with for signer in _signers(each))
-    }
-
-
-def _signers(one: Decision) -> Iterable[Act]:
-    return filter(None, (one.act, one.approved_by, *one.consents))
+def _is_signed_with(one: Decision, keys: Collection[KeyId]) -> bool:
+    signers = filter(None, (one.act, one.approved_by, *one.consents))
+    return one.act.kind in BY_TWO | BY_ALL and any(each.signed_with in keys for each in signers)
 
 
 def _answer(

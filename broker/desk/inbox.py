@@ -13,13 +13,13 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, NamedTuple, Self
 
 import orjson
 import structlog
 
 from broker.desk.failures import StoreError
-from broker.desk.store import Entry, ref_digest
+from broker.desk.store import Entry
 from broker.desk.wire import ContentRef
 from broker.model.names import ContentHash, HandOverNumber, MessageId
 
@@ -31,8 +31,15 @@ FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLL
 log = structlog.get_logger()
 
 
+class _Place(NamedTuple):
+    """Where the line of a content begins."""
+
+    content_hash: ContentHash
+    start: int
+
+
 class Inbox:
-    """A ``Store`` in one file; the index in memory takes some 100 bytes a message."""
+    """A ``Store`` in one file; the index in memory takes some 600 bytes a message."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the file, lock it, and learn what it holds.
@@ -42,8 +49,9 @@ class Inbox:
                 damaged; the text says which, and what to do.
         """
         self._path = path
-        self._known: set[bytes] = set()
+        self._places: dict[MessageId, tuple[_Place, ...]] = {}
         self._last = HandOverNumber(0)
+        self._size = 0
         # The event loop asks while a thread appends; closing waits for the append to end.
         self._writing = threading.Lock()
         try:
@@ -53,7 +61,7 @@ class Inbox:
         self._open = True
         try:
             self._lock()
-            self._size = self._recover()
+            self._recover()
         except BaseException:
             self.close()
             raise
@@ -75,21 +83,25 @@ class Inbox:
         return self._last
 
     def __len__(self) -> int:
-        return len(self._known)
+        return sum(map(len, self._places.values()))
 
     def holds(self, ref: ContentRef) -> bool:
         """Is this very content in the file?"""
-        return ref_digest(ref) in self._known
+        known = self._places.get(ref.message_id, ())
+        return any(place.content_hash == ref.content_hash for place in known)
 
     def lines_of(self, ids: Collection[MessageId]) -> Sequence[bytes]:
-        """Find the lines of these messages, of whatever sender; reads the file once.
+        """Find the lines of these messages, of whatever sender; reads nothing else.
 
         Raises:
             StoreError: It cannot be read.
         """
-        # Every line that we write begins so; what only mentions an id does not.
-        starts = tuple(b'{"id":"%b"' % each.encode("ascii") for each in ids)
-        return [line for line in read_inbox(self._path) if line.startswith(starts)]
+        starts = sorted(place.start for each in ids for place in self._places.get(each, ()))
+        try:
+            with self._path.open("rb") as file:
+                return [_line_at(file, start) for start in starts]
+        except OSError as error:
+            raise StoreError(f"{self._path}: {error.strerror}") from None
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write these lines, all or none; on the disk when it returns.
@@ -110,9 +122,9 @@ class Inbox:
                 os.fsync(self._file)
             except OSError as error:
                 self._take_back(error)
-            self._size += len(data)
             for entry in entries:
                 self._note(entry.ref, entry.hand_over)
+                self._size += len(entry.line) + 1
 
     def close(self) -> None:
         """Give up the lock; repeating it changes nothing."""
@@ -162,13 +174,12 @@ class Inbox:
         if there is None or (there.st_dev, there.st_ino) != (facts.st_dev, facts.st_ino):
             raise StoreError(f"{self._path}: replaced while it was opened; start again")
 
-    def _recover(self) -> int:
-        """Index all whole lines, cut off a torn one; return the size of what stays."""
-        size = 0
+    def _recover(self) -> None:
+        """Index all whole lines, and cut off a torn one."""
         for number, line in enumerate(_lines(self._file), start=1):
             if not line.endswith(b"\n"):
                 log.warning("inbox:torn-line-cut", file=self._path.name, line=number)
-                os.ftruncate(self._file, size)
+                os.ftruncate(self._file, self._size)
                 break
             ref_and_number = _read_line(line)
             if ref_and_number is None:
@@ -178,15 +189,17 @@ class Inbox:
                     "and ask its sender for the message"
                 )
             self._note(*ref_and_number)
-            size += len(line)
+            self._size += len(line)
         # What a killed process wrote may be in the kernel only. We are about to tell the
         # gateway that we have it, so it must be on the disk; the file's name as well.
         os.fsync(self._file)
         sync_folder(self._path.parent)
-        return size
 
     def _note(self, ref: ContentRef, hand_over: HandOverNumber) -> None:
-        self._known.add(ref_digest(ref))
+        """Index the line that begins where the file ended so far."""
+        if not self.holds(ref):
+            known = self._places.get(ref.message_id, ())
+            self._places[ref.message_id] = (*known, _Place(ref.content_hash, self._size))
         self._last = max(self._last, hand_over)
 
 
@@ -206,6 +219,11 @@ def read_inbox(path: Path) -> Iterator[bytes]:
             yield from (line[:-1] for line in file if line.endswith(b"\n"))
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None
+
+
+def _line_at(file: BinaryIO, start: int) -> bytes:
+    file.seek(start)
+    return file.readline().removesuffix(b"\n")
 
 
 def _lines(descriptor: int) -> Iterator[bytes]:

@@ -2,6 +2,6 @@
 
 ``Posting`` → ``SignedPosting`` → ``Message`` → ``RoutedMessage`` → ``SealedMessage`` (in
 ``sealing``) → ``Acceptance`` → ``Outgoing`` → ``HandOver``; what its origin has sealed goes
-``SealedPosting`` → ``ClaimedPosting`` → ``Envelope`` → ``RoutedMessage``. Each is made by exactly
-one stage; holding one proves that the stage was passed.
+``SealedPosting`` → ``ClaimedPosting`` (in ``claimed``) → ``Envelope`` → ``RoutedMessage``. Each
+is made by exactly one stage; holding one proves that the stage was passed.
 """

@@ -44,6 +44,16 @@ class SignedPosting:
     second_signed_with: KeyId | None = None
     """The key of a second officer of the same agency, who signed these bytes too (SG-03)."""
 
+    @property
+    def posted(self) -> bytes:
+        """What a repeated posting is known again by."""
+        return self.body
+
+    @property
+    def message_id(self) -> MessageId:
+        """Which message its author says that this is."""
+        return MessageId(self.claims.message_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureClaims:
@@ -62,25 +72,6 @@ class SealedPosting:
     jwe: bytes = field(repr=False)
     seal: str = field(repr=False)
     """The ``Origin-Seal`` header: a compact JWS over the content hash and the facts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedPosting:
-    """A sealed content that the calling agency provably vouches for, and what it says of it.
-
-    Whether that is true, only a desk can see (``facts_digest``).
-    """
-
-    jwe: bytes = field(repr=False)
-    sender: AgencyRef
-    signed_with: KeyId
-    message_id: MessageId
-    content_hash: ContentHash
-    schema: str
-    facts: "Facts"
-    facts_digest: str
-    second_signed_with: KeyId | None = None
-    """The key of a second officer who vouches for the same (SG-03)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

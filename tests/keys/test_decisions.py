@@ -19,11 +19,14 @@ from keys.identifiers import Exchange, KeyId, Owner
 from keys.key import DecryptionKey, KeyUse, SigningKey
 from keys.policy import STANDARD_KEY_POLICY
 from keys.ring import KeyRing, KeyState, announce, step
+from keys.revocation import is_revoked
 from keys.root import RootChain
 from keys.statement import KeyStatement
 from schemas.vocabulary import Compartment, Country
 
+NOW = timedelta(0)
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 GT_KEY, GT_NEXT, MX_KEY = KeyId("GT-desk-1"), KeyId("GT-desk-2"), KeyId("MX-desk-1")
 ROAD, FOREIGN_ROAD = "MX.GT.intelligence", "HN.CO.intelligence"
@@ -496,3 +499,83 @@ def test_decide_stops_what_a_stolen_key_began_when_it_is_taken_out(council: Coun
     decisions = council.decide(proposal, approval, taken_out)
 
     assert not decisions.by_id[act_id(proposal)].in_force(council.now + 1000 * HOUR)
+
+
+def test_suspend_counts_from_its_arrival_when_it_is_dated_before_a_lift(council: Council) -> None:
+    """By a slow clock: it would else have been lifted before it began."""
+    first = council.act("GT ana", ActKind.SUSPEND, keys=(GT_KEY,))
+    lift = council.act("GT ana", ActKind.LIFT, after=HOUR, keys=(GT_KEY,))
+    approval = council.answer("GT luis", lift, after=HOUR)
+    slow = council.act("GT ana", ActKind.SUSPEND, after=HOUR - MINUTE, keys=(GT_KEY,))
+    again = HOUR + MINUTE
+
+    decisions = arrived(council, (first, NOW), (lift, HOUR), (approval, HOUR), (slow, again))
+
+    assert is_revoked(decisions.events_of(GT_KEY), council.now + again)
+    assert not is_revoked(decisions.events_of(GT_KEY), council.now + again - SECOND)
+
+
+def test_close_counts_from_its_arrival_when_it_is_dated_before_the_opening(
+    council: Council,
+) -> None:
+    """By a slow clock: the road would else be open for good."""
+    proposal = council.act("GT ana", ActKind.OPEN, pairs=(ROAD,))
+    approval = council.answer("GT luis", proposal, after=NOW)
+    slow = council.act("GT ana", ActKind.CLOSE, after=LOCK - MINUTE, pairs=(ROAD,))
+    came = LOCK + MINUTE
+
+    decisions = arrived(council, (proposal, NOW), (approval, NOW), (slow, came))
+
+    assert decisions.open_pairs(council.now + came - SECOND) == {ROAD}
+    assert decisions.open_pairs(council.now + came) == frozenset()
+
+
+def test_compromise_counts_from_its_own_date_when_a_lift_lies_between(council: Council) -> None:
+    """Nothing lifts it, and later would be laxer."""
+    first = council.act("GT ana", ActKind.SUSPEND, keys=(GT_KEY,))
+    lift = council.act("GT ana", ActKind.LIFT, after=HOUR, keys=(GT_KEY,))
+    approval = council.answer("GT luis", lift, after=HOUR)
+    seen = HOUR - MINUTE
+    slow = council.act("GT ana", ActKind.COMPROMISE, after=seen, keys=(GT_KEY,))
+
+    decisions = arrived(council, (first, NOW), (lift, HOUR), (approval, HOUR), (slow, 2 * HOUR))
+
+    assert decisions.by_id[act_id(slow)].effective_at == council.now + seen
+
+
+@pytest.mark.parametrize("kind", [ActKind.SUSPEND, ActKind.COMPROMISE])
+def test_decide_stops_a_lift_that_waits_when_its_key_is_taken_out_again(
+    council: Council, kind: ActKind
+) -> None:
+    """Whoever was to agree with it did not know yet why it is taken out now."""
+    first = council.act("GT ana", ActKind.SUSPEND, keys=(GT_KEY,))
+    lift = council.act("GT ana", ActKind.LIFT, keys=(GT_KEY,))
+    again = council.act("GW ana", kind, after=HOUR, keys=(GT_KEY,))
+    approval = council.answer("GT luis", lift, after=2 * HOUR)
+
+    decisions = council.decide(first, lift, again, approval)
+
+    assert [reason for _, reason in decisions.rejected] == ["there is nothing left to approve"]
+    assert is_revoked(decisions.events_of(GT_KEY), council.now + 3 * HOUR)
+
+
+def test_decide_stops_an_opening_that_waits_when_its_road_is_closed(council: Council) -> None:
+    """A road does not open by itself a day after somebody has closed it."""
+    proposal = council.act("GT ana", ActKind.OPEN, pairs=(ROAD,))
+    approval = council.answer("GT luis", proposal)
+    closed = council.act("MX ana", ActKind.CLOSE, after=2 * HOUR, pairs=(ROAD,))
+
+    decisions = council.decide(proposal, approval, closed)
+
+    assert decisions.open_pairs(council.now + 1000 * HOUR) == frozenset()
+
+
+def test_decide_lets_an_opening_wait_when_another_road_is_closed(council: Council) -> None:
+    """What it does not touch goes on."""
+    proposal = council.act("GT ana", ActKind.OPEN, pairs=(ROAD,))
+    approval = council.answer("GT luis", proposal)
+    closed = council.act("GW ana", ActKind.CLOSE, after=2 * HOUR, pairs=(FOREIGN_ROAD,))
+
+    decisions = council.decide(proposal, approval, closed)
+
+    assert decisions.open_pairs(council.now + 1000 * HOUR) == {ROAD}
