@@ -156,6 +156,8 @@ def _stopped_by(before: Decisions, one: Act, now: datetime) -> Iterable[ActId]:
     What was to give back what it takes away: others agreed on that before they knew why. And
     what was proposed or approved with a key that it takes out.
     """
+    if one.kind not in ALONE:
+        return
     waiting = [each for each in before.by_id.values() if each.is_pending(now)]
     if one.kind in ON_CHANNELS:
         yield from channel_rules.stopped_by(one, waiting)

@@ -36,11 +36,9 @@ TELLING: Final = frozenset(
         "nationality",
         "nationalities",
         "holders",
-        "country",
-        "issuing_country",
     }
 )
-"""The members that may tell where somebody comes from."""
+"""The members that may tell where somebody comes from, beside those of a paper."""
 DEEPEST: Final = 8
 """How far ``part_of`` is followed; a circle ends there."""
 
@@ -62,7 +60,7 @@ def protected_origins(body: Json, compartment: Compartment | None) -> frozenset[
 
 def all_origins(items: Iterable[dict[str, Json]]) -> frozenset[Country]:
     """Where does anybody come from?"""
-    telling = (each for each in items if not each.keys().isdisjoint(TELLING))
+    telling = (each for each in items if not each.keys().isdisjoint(TELLING) or _is_paper(each))
     return _members(code for each in telling for code in origins(each))
 
 
@@ -130,12 +128,16 @@ def origins(item: dict[str, Json]) -> Iterator[str]:
         if isinstance(code, str):
             yield code
     yield from _texts(item.get("holders"))
-    if item.get("kind") in NATIONAL_PAPERS:
+    if _is_paper(item):
         yield from (
             code
             for name in ("country", "issuing_country")
             if isinstance(code := item.get(name), str)
         )
+
+
+def _is_paper(item: dict[str, Json]) -> bool:
+    return item.get("kind") in NATIONAL_PAPERS
 
 
 def _origins_with_parts(

@@ -12,7 +12,6 @@ from broker.admission.firewall import (
     all_origins,
     is_somebody,
     marked_origins,
-    objects,
 )
 from broker.model.names import Json
 from schemas.vocabulary import Country
@@ -67,13 +66,14 @@ def people_of(body: dict[str, Json], year: int) -> People:
         body: Valid by its schema.
         year: In which the message was created, so that a birth date tells an age.
     """
-    items = [*objects(body)]
+    items, texts = _taken_apart(body)
     persons = [*_persons(body)]
     somebody = [each for each in items if is_somebody(each)]
     return People(
         marked_origins=marked_origins(items),
         all_origins=all_origins(items),
-        has_marked=any(_says_mark(each) for each in items),
+        # A code tells it in whatever list it stands.
+        has_marked=not MARK_CODES.isdisjoint(texts),
         has_children=any(map(_is_about_children, items)) or any(map(_may_be_child, persons)),
         exposes_child=any(_is_exposed(each, year) for each in persons)
         or any(map(_is_named_beside, items))
@@ -83,6 +83,23 @@ def people_of(body: dict[str, Json], year: int) -> People:
     )
 
 
+def _taken_apart(body: dict[str, Json]) -> tuple[list[dict[str, Json]], list[str]]:
+    """Give every object and every text of a body, at any depth."""
+    items: list[dict[str, Json]] = []
+    texts: list[str] = []
+    stack: list[Json] = [body]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            texts.append(node)
+        elif isinstance(node, dict):
+            items.append(node)
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
+    return items, texts
+
+
 def _persons(body: dict[str, Json]) -> Iterator[dict[str, Json]]:
     """Give each one person; the schemas have them in these two members and nowhere else."""
     for name in ("persons", "subjects"):
@@ -90,19 +107,6 @@ def _persons(body: dict[str, Json]) -> Iterator[dict[str, Json]]:
         for each in value if isinstance(value, list) else ():
             if isinstance(each, dict):
                 yield each
-
-
-def _says_mark(item: dict[str, Json]) -> bool:
-    """Say whether a code here, in whatever list, tells that somebody seeks protection."""
-    for value in item.values():
-        if isinstance(value, str):
-            if value in MARK_CODES:
-                return True
-        elif isinstance(value, list):
-            for each in value:
-                if isinstance(each, str) and each in MARK_CODES:
-                    return True
-    return False
 
 
 def _may_be_child(person: dict[str, Json]) -> bool:

@@ -49,6 +49,7 @@ def of_group(**group: Any) -> People:
         {"vulnerability": {"steps": [{"code": "assisted", "conditions": ["asylum_access"]}]}},
         {"needs": ["asylum_access"]},
         {"consent": {"scope": ["asylum_procedure"]}},
+        {"lists": [["refugee"]]},
     ],
 )
 def test_mark_is_found_wherever_it_stands(body: dict[str, Any]) -> None:
@@ -66,7 +67,6 @@ def test_mark_is_found_wherever_it_stands(body: dict[str, Any]) -> None:
         # What smugglers tell people to say is no word of theirs.
         {"vulnerability": {"abuses": [{"code": "x", "consequences": ["told_to_seek_asylum"]}]}},
         {"title": "Refugee routes"},
-        {"lists": [["refugee"]]},
     ],
 )
 def test_mark_is_not_found_where_there_is_none(body: dict[str, Any]) -> None:
