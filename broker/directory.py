@@ -73,6 +73,17 @@ class DirectoryRecord:
         """The same with one more signed document, which came now."""
         return replace(self, statements=(*self.statements, token), recorded=(*self.recorded, at))
 
+    def behind(self, seen: "DirectoryRecord") -> "DirectoryRecord":
+        """The same behind what was seen before: no document of that is missing, or comes later."""
+        known = {**(self.arrivals or {}), **(seen.arrivals or {})}
+        is_noted = bool(self.recorded or seen.recorded)
+        statements = tuple(dict.fromkeys((*seen.statements, *self.statements)))
+        return replace(
+            self,
+            statements=statements,
+            recorded=tuple(known.get(token) for token in statements) if is_noted else (),
+        )
+
     @property
     def arrivals(self) -> Mapping[str, datetime] | None:
         """When documents came, by document; None where nobody noted it."""

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from broker.attempt import attempt
-from broker.directory import Directory, DirectoryRecord
+from broker.directory import Directory
 from broker.ports.clock import Clock
 from broker.ports.directory import DirectoryStore
 from broker.recollection import InMemory, Recollection
@@ -114,7 +113,7 @@ class DirectoryWatch:
             log.error("directory:taken-back", version=record.version)
             if self._current is None:
                 raise self._recollection.refusal()
-            record = _restored(record, self._current.record)
+            record = record.behind(self._current.record)
         # Hundreds of signatures: not in the loop that serves requests.
         directory, rejected = await asyncio.to_thread(
             Directory.verify, record, roots=self._roots(), now=now
@@ -139,15 +138,3 @@ class DirectoryWatch:
             await asyncio.sleep(INTERVAL.total_seconds())
             # The directory in hand was good a moment ago; readiness tells of the ledger.
             await attempt("directory", self.refresh)
-
-
-def _restored(record: DirectoryRecord, seen: DirectoryRecord) -> DirectoryRecord:
-    """Put what was seen before in front of what is there now."""
-    known = {**(record.arrivals or {}), **(seen.arrivals or {})}
-    is_noted = bool(record.recorded or seen.recorded)
-    statements = tuple(dict.fromkeys((*seen.statements, *record.statements)))
-    return replace(
-        record,
-        statements=statements,
-        recorded=tuple(known.get(token) for token in statements) if is_noted else (),
-    )

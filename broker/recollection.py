@@ -68,7 +68,7 @@ class InMemory:
 
 
 class InFile(InMemory):
-    """Remembers across restarts, in a small file beside the keys; one gateway, one file."""
+    """Remembers across restarts, in a small file beside the keys: of one gateway, or one client."""
 
     def __init__(self, file: Path) -> None:
         """Read what was remembered.
@@ -78,8 +78,7 @@ class InFile(InMemory):
         """
         super().__init__()
         self._file = file
-        if file.exists():
-            self.seen = _read(file)
+        self.seen = _read(file)
 
     def keep(self, tokens: Sequence[str], counting: Sequence[str]) -> None:
         """See ``Recollection.keep``; a file that cannot be written stops nobody from working."""
@@ -89,9 +88,16 @@ class InFile(InMemory):
             return
         # A crash in between leaves the older memory: it agrees with all that came later.
         try:
-            replace_private(self._file, strict_json.write({"seen": list(self.seen)}))
-        except CustodyError:
+            if self._agrees_with_file(tokens):
+                replace_private(self._file, strict_json.write({"seen": list(self.seen)}))
+        except (ConfigurationError, CustodyError):
             log.error("directory:not-remembered")  # noqa: TRY400 - the text is what matters
+
+    def _agrees_with_file(self, tokens: Sequence[str]) -> bool:
+        # Another process of the same client may have seen more meanwhile.
+        there = InMemory()
+        there.seen = _read(self._file)
+        return there.agrees(tokens)
 
     def refusal(self) -> ConfigurationError:
         """See ``Recollection.refusal``."""
@@ -109,6 +115,8 @@ def _digests(tokens: Sequence[str]) -> list[str]:
 
 def _read(file: Path) -> tuple[str, ...]:
     unreadable = ConfigurationError(f"{file}: cannot be read; look why before you remove it")
+    if not file.exists():
+        return ()
     try:
         listed: JsonValue = strict_json.parse_object(file.read_bytes()[:MAX_FILE_BYTES])["seen"]
     except (OSError, KeyFormatError, KeyError):

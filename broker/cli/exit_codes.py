@@ -12,6 +12,7 @@ from broker.desk.failures import (
     DeskError,
     ProblemError,
     StoreError,
+    TakenBackError,
     UnreachableError,
     UseNotNotedError,
 )
@@ -142,6 +143,7 @@ OF_DESK_ERROR: Final[Mapping[type[DeskError], ExitCode]] = MappingProxyType(
         AccessError: ExitCode.DENIED,
         UnreachableError: ExitCode.UNAVAILABLE,
         AnswerError: ExitCode.FAILURE,
+        TakenBackError: ExitCode.FAILURE,
         StoreError: ExitCode.FAILURE,
         UseNotNotedError: ExitCode.DENIED,
     }

@@ -14,6 +14,7 @@ from broker.desk.failures import (
     DeskError,
     ProblemError,
     StoreError,
+    TakenBackError,
     UnreachableError,
     UseNotNotedError,
 )
@@ -28,6 +29,7 @@ OWN_WORDS: Final[Mapping[type[BaseException], str]] = MappingProxyType(
     {
         UnreachableError: "unreachable",
         AnswerError: "answer",
+        TakenBackError: "taken-back",
         StoreError: "store",
         UseNotNotedError: "use",
     }

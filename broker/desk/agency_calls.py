@@ -75,11 +75,13 @@ class AgencyCalls(Connection):
             UnreachableError: No answer until the deadline.
             EvidenceError: The receipt does not prove the acceptance of this message.
             AnswerError: The answer is not what the protocol says.
+            TakenBackError: The receipt could not be judged; nothing was sent.
             DocumentError: The bytes are no message at all.
         """
         await self._wallet.refresh()
         origin = self._agency()
         posting = self.sign(message) if isinstance(message, bytes) else message
+        await self._require_directory()
         answer, posted = await self._post(posting, query=())
         if posted.receipt is None:
             raise AnswerError("the gateway accepted without a receipt")

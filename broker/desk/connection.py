@@ -13,10 +13,9 @@ from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
-import structlog
 
-from broker.desk import wire
 from broker.desk.held_keys import HeldKeys
+from broker.desk.known_directory import BETWEEN_LOOKS, LOOKS, KnownDirectory
 from broker.desk.pins import Pins
 from broker.desk.profile import Profile
 from broker.desk.receipts import ReceiptCheck, unknown_signer
@@ -28,11 +27,6 @@ from broker.desk.wallet import FileWallet, Wallet
 from broker.directory import Directory
 
 JSON_TYPE: Final = {"Content-Type": "application/json"}
-LOOKS: Final = 4
-BETWEEN_LOOKS: Final = timedelta(seconds=1)
-"""Gateways read the directory once a second: one signs with what another does not state yet."""
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +59,7 @@ class Connection:
         self._settings = settings
         self._closing = AsyncExitStack()
         self._session: Session | None = None
-        self._directory: tuple[str | None, Directory, Pins] | None = None
+        self._directory = KnownDirectory(self._request, lambda: self.pins, timing)
 
     @classmethod
     def open(
@@ -91,10 +85,16 @@ class Connection:
         settings: ClientSettings = DEFAULT_SETTINGS,
         timing: Timing = REAL_TIME,
     ) -> Self:
-        """Make a client that asks this wallet, each time, what counts now."""
+        """Make a client that asks this wallet, each time, what counts now.
+
+        Raises:
+            ConfigurationError: What was seen of the directory cannot be read.
+        """
         held = wallet.current
         client = cls(held.profile, held.keys, held.pins, settings=settings, timing=timing)
         client._wallet = wallet
+        if held.profile.seen_file is not None:
+            client._directory.remember_in(held.profile.seen_file)
         return client
 
     @property
@@ -139,29 +139,21 @@ class Connection:
 
         Asked anew each time; an unchanged one is neither sent nor verified again. A key
         whose statement does not verify is left out.
+
+        Raises:
+            TakenBackError: Documents that this client has seen are no longer served, and it
+                was started since; a client that runs goes on by what it has seen.
         """
         await self._wallet.refresh()
-        known, pins = self._directory, self.pins
-        if known is not None and known[2] is not pins:
-            # Verified against other roots than those that count now.
-            known = None
-        headers = {"If-None-Match": known[0]} if known is not None and known[0] else {}
-        answer = await self._request(Request(method="GET", path="/v1/directory", headers=headers))
-        now = self.timing.clock()
-        if answer.status == 304 and known is not None:  # noqa: PLR2004 - not modified
-            self._directory = (known[0], known[1].stepped(now), pins)
-            return self._directory[1]
-        record = wire.read_directory(answer.body)
-        directory, left_out = Directory.verify(record, roots=pins.roots, now=now)
-        if left_out:
-            log.warning("directory:statements-left-out", count=len(left_out))
-        self._directory = (answer.headers.get("ETag"), directory, pins)
-        return directory
+        return await self._directory.look()
+
+    async def _require_directory(self) -> Directory:
+        """Give the directory that is known, or the first one."""
+        return self._directory.current or await self.directory()
 
     async def receipts(self, token: str) -> ReceiptCheck:
         """Hold receipts against the directory, and look again when this one's key is new."""
-        known = self._directory
-        directory = known[1] if known is not None else await self.directory()
+        directory = await self._require_directory()
         for look in range(LOOKS):
             if unknown_signer(token, directory.receipt_keys) is None:
                 break

@@ -7,6 +7,7 @@
     │  └─ AccessError     it gave no token: the keeper of the client key acts
     ├─ UnreachableError   no answer within the deadline: the same call may succeed later
     ├─ AnswerError        an answer that the protocol does not know: call an operator
+    ├─ TakenBackError     what was signed and seen before is not served any more: call one, too
     ├─ NotReadyError      the clock, keys, pins or program here: their keeper acts
     ├─ StoreError         the inbox cannot be read, locked or written safely
     ├─ UseNotNotedError   nobody may be shown the message yet
@@ -17,6 +18,7 @@ and ``EvidenceError`` (a receipt that proves nothing). No text repeats content o
 """
 
 from datetime import timedelta
+from pathlib import Path
 
 from broker.errors import FieldProblem
 from broker.model.events import RefusalReason
@@ -66,6 +68,15 @@ class UnreachableError(DeskError):
 
 class AnswerError(DeskError):
     """The gateway's answer is not what the protocol says; the text names the part."""
+
+
+class TakenBackError(DeskError):
+    """The gateway no longer serves a signed document that counted here once."""
+
+    def __init__(self, file: Path | None) -> None:
+        super().__init__("" if file is None else str(file))
+        self.file = file
+        """Which remembers them; whoever knows that all is right removes it."""
 
 
 class NotReadyError(DeskError):

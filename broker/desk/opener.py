@@ -9,9 +9,9 @@ from typing import Final
 import structlog
 
 from broker.desk.client import EnlaceClient
-from broker.desk.connection import BETWEEN_LOOKS, LOOKS
 from broker.desk.earlier import FindLines
 from broker.desk.failures import NotReadyError, OpeningError, UnreachableError
+from broker.desk.known_directory import BETWEEN_LOOKS, LOOKS
 from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP
 from broker.desk.open import OpenedMessage, open_hand_over
 from broker.desk.pins import Pins

@@ -44,9 +44,11 @@ OPTIONAL: Final = (
     "key_file",
     "roots_file",
     "passphrase_file",
+    "seen_file",
     "reader",
     "purpose",
 )
+SEEN_SUFFIX: Final = ".seen.json"
 CLIENT_ID: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 
 
@@ -75,6 +77,8 @@ class Profile:
     """Trust this authority instead of the machine's."""
     passphrase_file: Path | None = None
     """``ENLACE_PASSPHRASE_FILE`` comes before it."""
+    seen_file: Path | None = None
+    """Which signed documents were seen; see :mod:`broker.recollection`."""
     reader: str | None = None
     """In which role people read at this desk (SG-06); never a person's name."""
     purpose: str | None = None
@@ -194,6 +198,7 @@ def _profile(members: Mapping[str, str], file: Path) -> Profile:
         roots_file=beside("roots_file") or folder / "roots.json",
         ca_file=beside("ca_file"),
         passphrase_file=beside("passphrase_file"),
+        seen_file=beside("seen_file") or file.with_suffix(SEEN_SUFFIX),
         reader=members.get("reader"),
         purpose=members.get("purpose"),
         source=file,
@@ -212,7 +217,7 @@ def _members(profile: Profile, folder: Path) -> dict[str, str]:
     }
     said = {"reader": profile.reader, "purpose": profile.purpose}
     members |= {name: text for name, text in said.items() if text is not None}
-    for name in ("key_file", "roots_file", "ca_file", "passphrase_file"):
+    for name in ("key_file", "roots_file", "ca_file", "passphrase_file", "seen_file"):
         path: Path | None = getattr(profile, name)
         if path is not None:
             inside = path.is_relative_to(folder)

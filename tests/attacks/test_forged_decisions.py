@@ -423,3 +423,15 @@ async def test_recollection_is_private_when_it_is_written(ground: Ground) -> Non
     await ground.watch().refresh()
 
     assert ground.memory.stat().st_mode & 0o777 == 0o600
+
+
+def test_recollection_keeps_the_longer_memory_when_two_processes_share_it(tmp_path: Path) -> None:
+    """A client that asked earlier, and writes later, makes the other forget nothing."""
+    file = tmp_path / "profile.seen.json"
+    early, late = InFile(file), InFile(file)
+
+    late.keep(["root", "act"], ["root", "act"])
+    early.keep(["root"], ["root"])
+
+    assert not InFile(file).agrees(["root"])
+    assert InFile(file).agrees(["root", "act", "more"])

@@ -52,6 +52,7 @@ def test_load_reads_paths_beside_the_profile(tmp_path: Path) -> None:
     assert profile.roots_file == tmp_path / "roots.json"
     assert profile.ca_file == tmp_path / "ca.pem"
     assert profile.passphrase_file is None
+    assert profile.seen_file == tmp_path / "profile.seen.json"
     assert profile.language is Language.SPANISH
 
 
@@ -63,6 +64,7 @@ def test_load_reads_what_write_wrote(tmp_path: Path) -> None:
         roots_file=Path("/etc/enlace/roots.json"),
         ca_file=tmp_path / 'a "quoted\\" name.pem',
         passphrase_file=tmp_path / "passphrase",
+        seen_file=Path("/var/lib/enlace/seen.json"),
     )
 
     file = profile.write(tmp_path)

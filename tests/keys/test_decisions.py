@@ -18,8 +18,8 @@ from keys.holder import Holder
 from keys.identifiers import Exchange, KeyId, Owner
 from keys.key import DecryptionKey, KeyUse, SigningKey
 from keys.policy import STANDARD_KEY_POLICY
-from keys.ring import KeyRing, KeyState, announce, step
 from keys.revocation import is_revoked
+from keys.ring import KeyRing, KeyState, announce, step
 from keys.root import RootChain
 from keys.statement import KeyStatement
 from schemas.vocabulary import Compartment, Country

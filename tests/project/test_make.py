@@ -109,4 +109,5 @@ def test_ci_runs_what_contributors_run_when_it_judges(root: Path) -> None:
     for target in ("demo", "test", "check"):
         assert re.search(rf"^step \d+ make {target}$", text, re.MULTILINE)
     assert "ENLACE_REQUIRE_SERVICES=1" in text
-    assert sum(map(int, re.findall(r"^ *step (\d+)", text, re.MULTILINE))) <= 60 * 60
+    # Deadlines, not durations: it takes some 40 minutes on two cores.
+    assert sum(map(int, re.findall(r"^ *step (\d+)", text, re.MULTILINE))) <= 80 * 60
