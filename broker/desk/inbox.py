@@ -39,7 +39,7 @@ class _Place(NamedTuple):
 
 
 class Inbox:
-    """A ``Store`` in one file; the index in memory takes some 600 bytes a message."""
+    """A ``Store`` in one file; the index in memory takes some 400 bytes a message."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the file, lock it, and learn what it holds.

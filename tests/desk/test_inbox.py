@@ -207,6 +207,25 @@ def test_append_says_when_it_cannot_take_back_its_lines(
         inbox.append([entry(1)])
 
 
+def test_lines_of_finds_each_line_by_its_place_when_the_file_was_opened_again(path: Path) -> None:
+    """Also behind a line that a crash tore, and of two senders who took the same id."""
+    twin = ContentRef(message_id=world.message_id(2), content_hash=ContentHash("other"))
+    line = orjson.dumps({"id": twin.message_id, "content_hash": "other", "hand_over": 3})
+    with Inbox(path) as inbox:
+        inbox.append([entry(1), entry(2)])
+    with path.open("ab") as file:
+        file.write(b'{"id":"torn')
+
+    with Inbox(path) as again:
+        again.append([Entry(ref=twin, hand_over=HandOverNumber(3), line=line), entry(4)])
+        found = again.lines_of([world.message_id(2), world.message_id(4), world.message_id(9)])
+
+        assert list(found) == [entry(2).line, line, entry(4).line]
+        assert len(again) == 4
+    with Inbox(path) as last:
+        assert last.lines_of([world.message_id(2)]) == [entry(2).line, line]
+
+
 def test_read_inbox_leaves_out_a_line_that_is_being_written(path: Path) -> None:
     """A reader sees whole lines only."""
     path.write_bytes(b"{}\n{")
