@@ -52,6 +52,21 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "profile.seen.json"
 
 
+@pytest.fixture
+async def taken_back(
+    gateway: FakeGateway,
+    clock: FakeClock,
+    file: Path,
+    before: DirectoryRecord,
+    suspended: DirectoryRecord,
+) -> None:
+    """A client has seen the act; then it stopped, and somebody took the act back."""
+    gateway.record = suspended
+    async with started(gateway, clock, file) as client:
+        await client.directory()
+    gateway.record = before
+
+
 def forget(file: Path) -> None:
     """As a person does who knows that the exchange was set up anew."""
     file.unlink()
@@ -76,19 +91,11 @@ async def started(
         yield client
 
 
+@pytest.mark.usefixtures("taken_back")
 async def test_directory_is_refused_when_an_act_is_missing_since_the_last_start(
-    gateway: FakeGateway,
-    clock: FakeClock,
-    file: Path,
-    before: DirectoryRecord,
-    suspended: DirectoryRecord,
+    gateway: FakeGateway, clock: FakeClock, file: Path
 ) -> None:
     """Whoever holds the gateway's ledger does not bring a stolen key back."""
-    gateway.record = suspended
-    async with started(gateway, clock, file) as client:
-        await client.directory()
-    gateway.record = before
-
     with structlog.testing.capture_logs() as logs:
         async with started(gateway, clock, file) as client:
             with pytest.raises(TakenBackError) as refused:
@@ -122,19 +129,15 @@ async def test_directory_keeps_what_was_seen_when_an_act_is_missing_meanwhile(
     assert second.message_key(KeyId("MX-fiscalia-2"), world.NOW) is not None
 
 
+@pytest.mark.usefixtures("taken_back")
 async def test_directory_is_asked_for_again_when_another_gateway_is_behind(
     gateway: FakeGateway,
     clock: FakeClock,
     file: Path,
-    before: DirectoryRecord,
     suspended: DirectoryRecord,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Gateways read once a second: that one has not read it yet is no alarm."""
-    gateway.record = suspended
-    async with started(gateway, clock, file) as client:
-        await client.directory()
-    gateway.record = before
 
     async def catch_up(_: float) -> None:
         gateway.record = suspended
@@ -148,18 +151,11 @@ async def test_directory_is_asked_for_again_when_another_gateway_is_behind(
     assert logs == []
 
 
+@pytest.mark.usefixtures("taken_back")
 async def test_directory_counts_again_when_a_person_removes_the_file(
-    gateway: FakeGateway,
-    clock: FakeClock,
-    file: Path,
-    before: DirectoryRecord,
-    suspended: DirectoryRecord,
+    gateway: FakeGateway, clock: FakeClock, file: Path
 ) -> None:
     """An exchange that was set up anew is believed once somebody has said so."""
-    gateway.record = suspended
-    async with started(gateway, clock, file) as client:
-        await client.directory()
-    gateway.record = before
     forget(file)
 
     async with started(gateway, clock, file) as client:
@@ -179,19 +175,11 @@ async def test_client_does_not_start_when_its_memory_cannot_be_read(
             pass
 
 
+@pytest.mark.usefixtures("taken_back")
 async def test_send_sends_nothing_when_its_receipt_could_not_be_judged(
-    gateway: FakeGateway,
-    clock: FakeClock,
-    file: Path,
-    before: DirectoryRecord,
-    suspended: DirectoryRecord,
+    gateway: FakeGateway, clock: FakeClock, file: Path
 ) -> None:
     """An error that comes afterwards would leave the sender in doubt."""
-    gateway.record = suspended
-    async with started(gateway, clock, file, of=world.agency_profile) as client:
-        await client.directory()
-    gateway.record = before
-
     async with started(gateway, clock, file, of=world.agency_profile) as client:
         with pytest.raises(TakenBackError):
             await client.send(sign.message_bytes(world.document(1)))
