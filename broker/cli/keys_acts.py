@@ -30,7 +30,7 @@ def suspend(  # noqa: PLR0917 - a command has the options it has
 ) -> None:
     """Take keys out at once."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind, ActReason  # noqa: PLC0415
+    from keys.act_kind import ActKind, ActReason  # noqa: PLC0415
 
     access = access_of(key_file, passphrase_file, roots, ledger_url)
     wish = Wish(kind=ActKind.SUSPEND, keys=tuple(kids), reason=ActReason(reason.value))
@@ -52,7 +52,7 @@ def compromise(  # noqa: PLR0917 - a command has the options it has
     """Say that somebody else may hold keys, and list every message that this touches."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
     from broker.cli.admin.key_reports import show_affected  # noqa: PLC0415
-    from keys.act import ActKind, ActReason  # noqa: PLC0415
+    from keys.act_kind import ActKind, ActReason  # noqa: PLC0415
 
     terminal = terminal_of(context)
     access = access_of(key_file, passphrase_file, roots, ledger_url)
@@ -77,7 +77,7 @@ def activate(  # noqa: PLR0917 - a command has the options it has
 ) -> None:
     """Propose to let encryption keys receive."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
+    from keys.act_kind import ActKind  # noqa: PLC0415
 
     access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
     act(Wish(kind=ActKind.ACTIVATE, keys=tuple(kids)), access, terminal_of(context))
@@ -94,7 +94,7 @@ def lift(  # noqa: PLR0917 - a command has the options it has
 ) -> None:
     """Propose to let suspended keys count again."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
+    from keys.act_kind import ActKind  # noqa: PLC0415
 
     access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
     act(Wish(kind=ActKind.LIFT, keys=tuple(kids)), access, terminal_of(context))
@@ -112,7 +112,7 @@ def destroy(  # noqa: PLR0917 - a command has the options it has
     """Propose that private halves may go; refused while anything waits for them."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
     from broker.cli.admin.key_reports import require_done  # noqa: PLC0415
-    from keys.act import ActKind  # noqa: PLC0415
+    from keys.act_kind import ActKind  # noqa: PLC0415
 
     terminal = terminal_of(context)
     access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)

@@ -42,7 +42,7 @@ def erase(
 
 async def _require_let_go(client: "EnlaceClient", kid: "KeyId", terminal: Terminal) -> None:
     """Ask the exchange, not the person: what is erased too early loses messages."""
-    from keys.act import ActKind  # noqa: PLC0415 - loaded already
+    from keys.act_kind import ActKind  # noqa: PLC0415 - loaded already
 
     async with client:
         directory, now = await client.directory(), client.timing.clock()

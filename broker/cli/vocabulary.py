@@ -30,7 +30,7 @@ class Wrapping(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a key is taken out; a test holds it against ``keys.act.ActReason``."""
+    """Why a key is taken out; a test holds it against ``keys.act_kind.ActReason``."""
 
     ROUTINE = "routine"
     LOST = "lost"

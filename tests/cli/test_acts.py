@@ -8,7 +8,7 @@ import pytest
 
 from broker.cli.admin import acting
 from broker.cli.vocabulary import Reason
-from keys.act import ActKind, ActReason
+from keys.act_kind import ActKind, ActReason
 from tests.cli.conftest import Cli
 from tests.cli.office import DAY, DESK, HOUR, QUEUE, Office, clock_off_by, open_office
 

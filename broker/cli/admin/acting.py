@@ -24,7 +24,8 @@ from broker.cli.terminal import Record, Terminal, cell
 from broker.directory import Directory
 from broker.storage.ledger import Ledger
 from keys import act as acts
-from keys.act import ALONE, ON_ACTS, ActId, ActKind, ActReason, ActTerms
+from keys.act import ActId, ActTerms
+from keys.act_kind import ALONE, ON_ACTS, ActKind, ActReason
 from keys.charter import ChannelName, Charter
 from keys.custody.bundle import read_bundle
 from keys.holder import Holder

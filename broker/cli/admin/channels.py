@@ -76,7 +76,7 @@ def propose(  # noqa: PLR0917 - a command has the options it has
 ) -> None:
     """Propose a channel, or the next version of its charter."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
+    from keys.act_kind import ActKind  # noqa: PLC0415
 
     access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
     text = read_document(file).decode("utf-8", errors="replace")
@@ -94,7 +94,7 @@ def consent(  # noqa: PLR0917 - a command has the options it has
 ) -> None:
     """Consent to a charter, for one's own country."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
+    from keys.act_kind import ActKind  # noqa: PLC0415
 
     access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
     act(Wish(kind=ActKind.CONSENT, of=act_name), access, terminal_of(context))
@@ -111,7 +111,7 @@ def _alone(kind: str) -> "Callable[..., None]":
         ledger_url: LedgerOption = None,
     ) -> None:
         from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-        from keys.act import ActKind, ActReason  # noqa: PLC0415
+        from keys.act_kind import ActKind, ActReason  # noqa: PLC0415
 
         access = access_of(key_file, passphrase_file, roots, ledger_url)
         name, why = ChannelName(channel), ActReason(reason.value)
@@ -131,7 +131,7 @@ def _proposed(kind: str) -> "Callable[..., None]":
         ledger_url: LedgerOption = None,
     ) -> None:
         from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-        from keys.act import ActKind  # noqa: PLC0415
+        from keys.act_kind import ActKind  # noqa: PLC0415
 
         access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
         act(Wish(kind=ActKind(kind), channel=ChannelName(channel)), access, terminal_of(context))

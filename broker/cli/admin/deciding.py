@@ -49,7 +49,7 @@ def approve(  # noqa: PLR0917 - a command has the options it has
 ) -> None:
     """Agree with somebody else's act."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
+    from keys.act_kind import ActKind  # noqa: PLC0415
 
     access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
     act(Wish(kind=ActKind.APPROVE, of=act_name), access, terminal_of(context))
@@ -65,7 +65,7 @@ def cancel(
 ) -> None:
     """Stop what was proposed and has not taken effect."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
+    from keys.act_kind import ActKind  # noqa: PLC0415
 
     access = access_of(key_file, passphrase_file, roots, ledger_url)
     act(Wish(kind=ActKind.CANCEL, of=act_name), access, terminal_of(context))
@@ -82,7 +82,7 @@ def propose_policy(  # noqa: PLR0917 - a command has the options it has
 ) -> None:
     """Propose to ask something else of keys."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
+    from keys.act_kind import ActKind  # noqa: PLC0415
 
     terminal = terminal_of(context)
     access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)

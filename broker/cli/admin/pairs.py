@@ -28,7 +28,7 @@ def open_pair(  # noqa: PLR0917 - a command has the options it has
 ) -> None:
     """Propose to let a country write to a desk."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
+    from keys.act_kind import ActKind  # noqa: PLC0415
 
     access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
     queue = Pair(origin=origin, desk=desk).queue
@@ -46,7 +46,7 @@ def close_pair(  # noqa: PLR0917 - a command has the options it has
 ) -> None:
     """Take nothing new for this road; what was accepted is still delivered."""
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
+    from keys.act_kind import ActKind  # noqa: PLC0415
 
     access = access_of(key_file, passphrase_file, roots, ledger_url)
     queue = Pair(origin=origin, desk=desk).queue

@@ -31,7 +31,7 @@ def propose(  # noqa: PLR0917 - a command has the options it has
         highest_version,
     )
     from broker.cli.admin.acting import Wish, act  # noqa: PLC0415
-    from keys.act import ActKind  # noqa: PLC0415
+    from keys.act_kind import ActKind  # noqa: PLC0415
 
     terminal = terminal_of(context)
     access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
