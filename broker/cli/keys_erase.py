@@ -13,10 +13,11 @@ from broker.cli.passphrases import read_passphrase
 from broker.cli.session import open_client
 from broker.cli.terminal import Terminal, terminal_of
 from broker.model.names import DeliveryNumber
+from keys.act_kind import ActKind
+from keys.identifiers import KeyId, parse_kid
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
-    from keys.identifiers import KeyId
 
 
 def erase(
@@ -28,7 +29,6 @@ def erase(
 ) -> None:
     """Erase a private key that two administrators let go, and for which nothing waits."""
     from keys.custody.provider import open_provider  # noqa: PLC0415 - a tenth of a second
-    from keys.identifiers import parse_kid  # noqa: PLC0415
 
     terminal, key = terminal_of(context), parse_kid(kid)
     client = open_client(profile, terminal)
@@ -40,10 +40,8 @@ def erase(
     terminal.record({"kid": key, "state": "erased"}, ("kid", "state"))
 
 
-async def _require_let_go(client: "EnlaceClient", kid: "KeyId", terminal: Terminal) -> None:
+async def _require_let_go(client: "EnlaceClient", kid: KeyId, terminal: Terminal) -> None:
     """Ask the exchange, not the person: what is erased too early loses messages."""
-    from keys.act_kind import ActKind  # noqa: PLC0415 - loaded already
-
     async with client:
         directory, now = await client.directory(), client.timing.clock()
         events = directory.decisions.events_of(kid)
