@@ -9,6 +9,7 @@ import typer
 from broker.cli.confirm import confirm
 from broker.cli.exit_codes import ExitCode
 from broker.cli.options import NamedRoot, YesOption, read_root_owner
+from broker.cli.public_files import write_new
 from broker.cli.terminal import finish as end
 from broker.cli.terminal import terminal_of
 
@@ -29,7 +30,7 @@ def draft(  # noqa: PLR0917 - a command has the options it has
 ) -> None:
     """Put a root together from its holders' public keys, for them to sign."""
     from broker.cli.ceremony.drafts import Document, Draft  # noqa: PLC0415 - half a second
-    from broker.cli.ceremony.files import read_root, write_new  # noqa: PLC0415
+    from broker.cli.ceremony.files import read_root  # noqa: PLC0415
     from broker.cli.ceremony.making import RootPlan, root_terms  # noqa: PLC0415
     from broker.cli.ceremony.telling import show_draft  # noqa: PLC0415
     from keys.root import sign  # noqa: PLC0415
@@ -55,7 +56,7 @@ def finish(
 ) -> None:
     """Check that enough holders have signed, and write what everybody takes."""
     from broker.cli.ceremony.drafts import read_draft  # noqa: PLC0415 - half a second
-    from broker.cli.ceremony.files import read_root, write_new  # noqa: PLC0415
+    from broker.cli.ceremony.files import read_root  # noqa: PLC0415
     from broker.cli.ceremony.finishing import finished  # noqa: PLC0415
     from broker.cli.ceremony.telling import say_lacking, show_draft  # noqa: PLC0415
 
