@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import SUITE_OF, Suite
 from keys.decisions import KeyEvent
 from keys.errors import KeysError, NoKeyError

@@ -17,7 +17,7 @@ from broker.desk.sign import sign_message
 from broker.model.names import MessageId
 from broker.sandbox.countries import CountryKit
 from keys import base64url, jws, signed, statement, strict_json
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
 from keys.identifiers import KeyId
 from keys.key import DecryptionKey, KeyUse, SigningKey

@@ -31,7 +31,7 @@ from broker.sealing.content import SignedContent
 from broker.sealing.route import SealRoute
 from broker.sealing.seal import seal
 from keys import base64url, jws, strict_json
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.charter import Sealing
 from keys.custody.bundle import write_bundle

@@ -23,7 +23,7 @@ from broker.model.names import MessageId
 from broker.sandbox.countries import Holding
 from broker.sandbox.kits import STATED
 from keys import jws
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
 from keys.custody.bundle import KeyBundle, write_bundle
 from keys.custody.envelope import INTERACTIVE_DEMO

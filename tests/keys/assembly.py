@@ -11,7 +11,8 @@ from typing import Any
 
 from broker.sandbox.kits import ExchangeKit, Kit
 from keys import act, statement, strict_json
-from keys.act import ActKind, ActReason, ActTerms, act_id
+from keys.act import ActTerms, act_id
+from keys.act_kind import ActKind, ActReason
 from keys.channel import Channel
 from keys.charter import ChannelName, Charter, Sealing
 from keys.decide import decide

@@ -8,7 +8,8 @@ import pytest
 
 from keys import channel as channels
 from keys import decide
-from keys.act import Act, ActKind, act_id
+from keys.act import Act, act_id
+from keys.act_kind import ActKind
 from keys.channel import Channel, ChannelState
 from keys.channel_rules import MAX_REVIEW
 from keys.decide import CLOCKS_APART

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.channel_outlook import reviews_due, tasks
 from keys.policy import STANDARD_KEY_POLICY
 from tests.keys.assembly import DAY, GT, HN, HOUR, MX, NAME, REVIEW, SECOND, SV, Assembly, Life
