@@ -31,8 +31,6 @@ MAX_COMPACT_CHARS: Final = 16 * 1024
 """A receipt with 33 recipients stays below 4 KiB, a statement of a PQ key below 8."""
 MAX_DETACHED_CHARS: Final = 1000
 """Ours take 420; what is longer would not fit the frame of a sealed message."""
-SIGNATURE_CHARS: Final = 86
-"""64 bytes; an RSA-4096 signature has 683."""
 NO_CLAIMS: Final[frozenset[str]] = frozenset()
 COMPACT: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]+)", re.ASCII)
 
