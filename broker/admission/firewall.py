@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from broker.model.names import Json
-from schemas.vocabulary import Compartment, Country
+from schemas.vocabulary import Country
 
 MARKS: Final = frozenset({"asylum_seeker", "refugee", "international_protection_need"})
 """1951 Refugee Convention; the code list ``protection_status`` has their labels."""
@@ -41,21 +41,6 @@ TELLING: Final = frozenset(
 """The members that may tell where somebody comes from, beside those of a paper."""
 DEEPEST: Final = 8
 """How far ``part_of`` is followed; a circle ends there."""
-
-
-def protected_origins(body: Json, compartment: Compartment | None) -> frozenset[Country]:
-    """Name the Member Countries that must not receive this body.
-
-    Args:
-        body: Valid by its schema.
-        compartment: In ``protection`` everybody counts as protected; elsewhere who is
-            marked so. None (a channel) is taken as ``protection``: the stricter.
-    """
-    items = [*objects(body)]
-    fled = marked_origins(items)
-    if compartment in {None, Compartment.PROTECTION}:
-        fled |= all_origins(items)
-    return fled
 
 
 def all_origins(items: Iterable[dict[str, Json]]) -> frozenset[Country]:

@@ -2,23 +2,30 @@
 
 import pytest
 
-from broker.admission.firewall import FALSE_PAPERS, protected_origins
+from broker.admission.firewall import FALSE_PAPERS, all_origins, marked_origins, objects
 from broker.model.names import Json
-from schemas.vocabulary import Compartment, Country
+from schemas.vocabulary import Country
 
 HONDURAS = frozenset({Country.HONDURAS})
 NOBODY: frozenset[Country] = frozenset()
 
 
+def fled(body: Json) -> frozenset[Country]:
+    """Where do those come from who are marked?"""
+    return marked_origins(objects(body))
+
+
+def come_from(body: Json) -> frozenset[Country]:
+    """Where does anybody come from?"""
+    return all_origins(objects(body))
+
+
 @pytest.mark.parametrize("mark", ["asylum_seeker", "refugee", "international_protection_need"])
-@pytest.mark.parametrize("compartment", [*Compartment, None])
-def test_protect_names_the_origin_of_a_marked_person(
-    mark: str, compartment: Compartment | None
-) -> None:
-    """Whatever the compartment, a marked person's nationality must not be a recipient."""
+def test_protect_names_the_origin_of_a_marked_person(mark: str) -> None:
+    """A marked person's nationality must not be a recipient."""
     body: Json = {"people": [{"protection_status": mark, "nationalities": ["HN"]}]}
 
-    assert protected_origins(body, compartment) == HONDURAS
+    assert fled(body) == HONDURAS
 
 
 def test_protect_names_the_habitual_residence_too() -> None:
@@ -30,35 +37,30 @@ def test_protect_names_the_habitual_residence_too() -> None:
     }
     body: Json = {"people": [stateless]}
 
-    assert protected_origins(body, Compartment.INTELLIGENCE) == {Country.NICARAGUA}
+    assert fled(body) == {Country.NICARAGUA}
 
 
 def test_protect_finds_a_group_at_any_depth() -> None:
     """Groups count nationalities by object, and stand where the schema lets them."""
     group: Json = {"protection_status": "asylum_seeker", "nationalities": [{"country": "HN"}]}
 
-    assert protected_origins({"a": [{"b": {"c": [group]}}]}, Compartment.JUDICIAL) == HONDURAS
+    assert fled({"a": [{"b": {"c": [group]}}]}) == HONDURAS
 
 
 @pytest.mark.parametrize("status", [{}, {"protection_status": "none_known"}])
-def test_protect_counts_everybody_in_the_protection_compartment(status: dict[str, Json]) -> None:
+def test_protect_tells_everybody_from_those_who_are_marked(status: dict[str, Json]) -> None:
     """What goes to protection is about people who need it, marked or not."""
     body: Json = {"people": [{"nationalities": ["HN"], **status}]}
 
-    assert protected_origins(body, Compartment.PROTECTION) == HONDURAS
-    assert protected_origins(body, Compartment.INTELLIGENCE) == NOBODY
+    assert come_from(body) == HONDURAS
+    assert fled(body) == NOBODY
 
 
 def test_protect_ignores_countries_that_are_no_members() -> None:
     """A Venezuelan refugee's file may go to any member."""
     body: Json = {"people": [{"protection_status": "refugee", "nationalities": ["VE"]}]}
 
-    assert protected_origins(body, Compartment.PROTECTION) == NOBODY
-
-
-def fled(body: Json) -> frozenset[Country]:
-    """Where do those come from who are marked, outside protection?"""
-    return protected_origins(body, Compartment.INTELLIGENCE)
+    assert fled(body) == come_from(body) == NOBODY
 
 
 @pytest.mark.parametrize("condition", sorted(FALSE_PAPERS))
@@ -92,9 +94,7 @@ def test_protect_names_the_country_of_naturalisation_too() -> None:
     }
 
     assert fled({"persons": [person]}) == HONDURAS
-    assert protected_origins({"persons": [{"naturalised_in": "HN"}]}, Compartment.PROTECTION) == (
-        HONDURAS
-    )
+    assert come_from({"persons": [{"naturalised_in": "HN"}]}) == HONDURAS
 
 
 @pytest.mark.parametrize(

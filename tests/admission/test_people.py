@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from broker.admission.facts import facts_of
-from broker.admission.firewall import DEEPEST, protected_origins
+from broker.admission.firewall import DEEPEST
 from broker.admission.people import People, people_of
 from broker.model.names import AgencyRef
 from schemas.examples import accepted, cases
@@ -212,12 +212,12 @@ def test_origin_is_found_although_groups_go_in_a_circle() -> None:
     assert DEEPEST > 1
 
 
-def test_origins_are_the_stricter_ones_for_a_channel() -> None:
-    """Where no compartment is said, everybody counts."""
-    body: Any = {"groups": [{"category": "other", "nationalities": [{"country": "HN"}]}]}
+def test_origins_are_of_everybody_and_of_those_who_are_marked() -> None:
+    """Two questions: which of them counts, the compartment decides."""
+    people = about(groups=[{"category": "other", "nationalities": [{"country": "HN"}]}])
 
-    assert protected_origins(body, None) == {Country.HONDURAS}
-    assert protected_origins(body, Compartment.JUDICIAL) == NOBODY
+    assert people.all_origins == {Country.HONDURAS}
+    assert people.marked_origins == NOBODY
 
 
 # --- children (SG-04) -----------------------------------------------------------------------

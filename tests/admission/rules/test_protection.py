@@ -68,9 +68,10 @@ def test_intelligence_goes_to_where_unmarked_people_come_from() -> None:
     assert denied(sent) == ALLOWED
 
 
-def test_intelligence_is_denied_to_where_somebody_marked_comes_from() -> None:
-    """Even where nothing else of the mark were known."""
-    sent = message(to=(HN,), marked_origins=frozenset({HN}))
+@pytest.mark.parametrize("compartment", Compartment)
+def test_message_is_denied_to_where_somebody_marked_comes_from(compartment: Compartment) -> None:
+    """Whatever the compartment, and even where nothing else of the mark were known."""
+    sent = message(compartment=compartment, to=(HN,), marked_origins=frozenset({HN}))
 
     assert denied(sent) == ("protection-denied", "SG-01", "/to/countries/0")
 
