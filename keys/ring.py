@@ -47,9 +47,6 @@ class KeyState(StrEnum):
     """Somebody else may hold the private half since then."""
 
 
-REVOKED: Final = frozenset({KeyState.SUSPENDED, KeyState.COMPROMISED})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InFlight:
     """What the ledger knows of an encryption key, as of one moment."""

@@ -76,7 +76,7 @@ class Assembly:
         # One person who is an administrator of two countries, with one and the same key.
         ana, panama = self.kits[GT].administrators["ana"], self.kits[PA]
         secret = strict_json.parse_object(ana.export().reveal())
-        twin = SigningKey.from_jwk(secret, kid=KeyId("PA-admin-eva-1"))
+        twin = SigningKey.from_jwk({**secret, "kid": "PA-admin-eva-1"})
         panama.administrators["eva"] = twin
         panama.state(panama.administrator("eva"), KeyUse.ADMINISTRATION, twin.public)
         roots = {owner: RootChain((kit.root,)) for owner, kit in self.kits.items()}
