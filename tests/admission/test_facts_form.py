@@ -51,6 +51,13 @@ def test_read_returns_the_facts_that_were_written(facts: Facts) -> None:
     assert facts_form.from_json(facts_form.to_json(facts)) == facts
 
 
+def test_read_returns_facts_that_name_as_many_messages_as_a_message_may() -> None:
+    """The schemas let fifty stand there; one more is refused below."""
+    most = replace(PLAIN, lineage=(ONE,) * 50)
+
+    assert facts_form.from_json(facts_form.to_json(most)) == most
+
+
 @pytest.mark.parametrize("name", [each.name for each in fields(Facts)])
 def test_write_tells_each_fact(name: str) -> None:
     """Two contents that differ in one fact differ in what is said of them."""
@@ -68,12 +75,14 @@ def test_write_tells_each_fact(name: str) -> None:
         ("review_by", "2026-11-25T12:00:00"),
         ("review_by", "yesterday"),
         ("lineage", "all"),
+        ("lineage", 1),
         ("lineage", ["not-an-id"]),
         ("lineage", [ONE] * 51),
         ("evaluation", {"scheme": "4x4"}),
         ("grant", []),
         ("marked_origins", ["XX"]),
         ("marked_origins", "HN"),
+        ("marked_origins", None),
         ("has_marked", 1),
         ("has_children", None),
         ("more", True),

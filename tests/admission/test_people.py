@@ -8,10 +8,9 @@ import pytest
 from broker.admission.facts import facts_of
 from broker.admission.origins import DEEPEST, ELSEWHERE
 from broker.admission.people import People, people_of
-from broker.model.names import AgencyRef
 from schemas.code_list import CodeList
-from schemas.examples import accepted, cases
-from schemas.vocabulary import Compartment, Country, Kind
+from schemas.examples import cases
+from schemas.vocabulary import Compartment, Country
 
 CODE_LISTS = Path(__file__).parents[2] / "schemas" / "code_lists"
 YEAR = 2026
@@ -619,54 +618,7 @@ def test_one_migrant_who_acted_is_found_among_others() -> None:
     assert (found.needs_second_officer, found.criminalises) == (True, True)
 
 
-# --- as facts -------------------------------------------------------------------------------
-
-
-def test_permission_counts_only_as_an_outcome() -> None:
-    """A permission beside a refusal permits nothing."""
-    message = next(iter(accepted(Kind.REPLY))).message
-    permission = {"for": ["01950260-5c00-7a00-8a00-000000000260"], "until": "2027-01-31"}
-
-    def grant(outcome: str) -> Any:
-        body = {"outcome": outcome, "permission": permission}
-        return facts_of({**message, "body": body}).grant
-
-    assert grant("permission_refused") is None
-    granted = grant("permission_granted")
-    assert granted.of == {"01950260-5c00-7a00-8a00-000000000260"}
-    assert granted.until.isoformat() == "2027-01-31T23:59:59+00:00"
-
-
-@pytest.mark.parametrize(
-    ("service", "addressed"),
-    [
-        (
-            {"agency": "casa", "country": "MX"},
-            AgencyRef(country=Country.MEXICO, agency="casa"),
-        ),
-        ({"agency": "casa", "country": "VE"}, None),
-        (None, None),
-    ],
-)
-def test_referral_is_addressed_to_its_service(
-    service: dict[str, str] | None, addressed: AgencyRef | None
-) -> None:
-    """A service outside the Member Countries is nobody's reader here."""
-    message = next(iter(accepted(Kind.PROTECTION_REFERRAL))).message
-    body = {**message["body"], "receiving_service": service}
-
-    assert facts_of({**message, "body": body}).addressed_to == addressed
-
-
-def test_marked_count_in_protection_whatever_is_said_of_others() -> None:
-    """One who may come from anywhere is kept from all, though others come from one country."""
-    message = next(iter(accepted(Kind.GENERAL_REPORT))).message
-    groups = [
-        {"category": "other", "protection_status": "refugee"},
-        {"category": "other", "nationalities": [{"country": "HN"}]},
-    ]
-
-    assert facts_of({**message, "body": {"groups": groups}}).all_origins == frozenset(Country)
+# --- the published cases -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", [pytest.param(each, id=each.case) for each in cases()])

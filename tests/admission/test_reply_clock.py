@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from broker.admission.reply_clock import ANSWERS, REQUESTS, TIMES, answers, due_at
+from broker.admission.reply_clock import ANSWERS, TIMES, answers, due_at
 from schemas.vocabulary import Kind, Urgency
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR, DAY, MOMENT = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
+ASKING = {Kind.INFORMATION_REQUEST, Kind.JUDICIAL_REQUEST}
 CODES = Path(__file__).parents[2] / "schemas" / "code_lists" / "reply_outcome.json"
 
 
@@ -23,7 +24,7 @@ CODES = Path(__file__).parents[2] / "schemas" / "code_lists" / "reply_outcome.js
         (Urgency.ROUTINE, 7 * DAY),
     ],
 )
-@pytest.mark.parametrize("kind", sorted(REQUESTS))
+@pytest.mark.parametrize("kind", sorted(ASKING))
 def test_due_at_follows_the_urgency_unless_the_sender_says_earlier(
     kind: Kind, urgency: Urgency, span: timedelta
 ) -> None:
@@ -40,7 +41,7 @@ def test_due_at_follows_the_urgency_unless_the_sender_says_earlier(
     assert due(NOW - DAY) == NOW - DAY
 
 
-@pytest.mark.parametrize("kind", sorted(set(Kind) - REQUESTS))
+@pytest.mark.parametrize("kind", sorted(set(Kind) - ASKING))
 def test_due_at_is_none_when_nothing_is_asked(kind: Kind) -> None:
     """Even with a ``reply_by``: only a request waits for a reply."""
     assert due_at(kind, Urgency.FLASH, accepted_at=NOW, reply_by=NOW + HOUR) is None

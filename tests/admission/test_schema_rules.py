@@ -46,6 +46,7 @@ def refused(kind: Kind, *changes: tuple[str, Any]) -> DocumentError:
         (REPORT, "review_by", LEFT_OUT, "SG-08"),
         (REPORT, "handling", LEFT_OUT, "SG-05"),
         (REPORT, "handling/code", "H3", "SG-05"),
+        (REPORT, "handling/code", "H9", "SG-05"),
         (REPORT, "body/persons", [{"age_group": "adult"}], "SG-09"),
         (REPORT, "body/groups", [{"count": {"qualifier": "exactly", "value": 3}}], "SG-09"),
         (REPORT, "body/persons", [{"category": "suspect"}], "SG-03"),
@@ -55,6 +56,21 @@ def refused(kind: Kind, *changes: tuple[str, Any]) -> DocumentError:
             "body/persons",
             [{"category": "victim", "roles": ["migrant_acting_as_guide"]}],
             "SG-03",
+        ),
+        # A word for people that judges them is in no list.
+        (REPORT, "body/groups", [{"category": "illegal"}], "SG-03"),
+        (
+            REPORT,
+            "body/persons",
+            [{"category": "smuggled_migrant", "age_group": "adult", "suspected_of": ["smuggling"]}],
+            "SG-03",
+        ),
+        (REPORT, "body/persons", [{"category": "witness", "age_group": "grown"}], "SG-04"),
+        (
+            Kind.MODUS_OPERANDI,
+            "body/persons",
+            [{"category": "witness", "age_group": "child", "name": {"family": "X"}}],
+            "SG-04",
         ),
         (
             Kind.MODUS_OPERANDI,
@@ -67,6 +83,7 @@ def refused(kind: Kind, *changes: tuple[str, Any]) -> DocumentError:
         (REFERRAL, "body/summary", "What happened", "SG-10"),
         (REFERRAL, "to/compartment", "intelligence", "SG-02"),
         (Kind.RECALL, "body/of", LEFT_OUT, "SG-07"),
+        (Kind.RECTIFICATION, "body/of", LEFT_OUT, "SG-07"),
         (REPORT, "language", "xx", None),
         (REPORT, "urgency", "soon", None),
         (REPORT, "body/colour", "red", None),

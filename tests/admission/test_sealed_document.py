@@ -1,7 +1,7 @@
 """What is told of a sealed message is held against the schemas, as far as it goes."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -91,6 +91,11 @@ def test_check_returns_what_a_valid_message_would_tell(document: dict[str, Any])
             "/evaluation/source",
         ),
         ({"evaluation": None}, "/evaluation"),
+        # A clock is minutes off Greenwich; with seconds it is no time that a message could hold.
+        (
+            {"reply_by": datetime(2026, 11, 27, tzinfo=timezone(timedelta(seconds=30)))},
+            "/reply_by",
+        ),
         ({"lineage": (ID, ID)}, "/lineage"),
         ({"concerns": ID}, "/body/of"),
         ({"replaced_by": ID}, "/body/replaced_by"),
@@ -174,6 +179,25 @@ def test_check_refuses_a_route_that_no_message_has(route: dict[str, Any], pointe
         check_document(replace(example(Kind.ROUTE_REPORT), **route), SCHEMAS)
 
     assert pointer in [each.pointer for each in caught.value.problems]
+
+
+def test_check_takes_a_permission_that_says_no_more_than_for_what() -> None:
+    """Without countries and purposes they are those of who asked; without a day it has no end."""
+    message = example(Kind.REPLY)
+    terms = {"reply_outcome": "permission_granted", "refusal_ground": None, "grant": grant()}
+
+    check_document(replace(message, facts=replace(message.facts, **terms)), SCHEMAS)
+
+
+def test_check_names_fifty_faults_at_most() -> None:
+    """Who fills a message with nonsense is not answered at the same length."""
+    message = example(Kind.ROUTE_REPORT)
+    nonsense = tuple(MessageId(f"x{number}") for number in range(51))
+
+    with pytest.raises(DocumentError) as caught:
+        check_document(replace(message, facts=replace(message.facts, lineage=nonsense)), SCHEMAS)
+
+    assert len(caught.value.problems) == 50
 
 
 def test_check_keeps_a_referral_in_the_protection_compartment() -> None:

@@ -5,7 +5,6 @@ list, a refusal forgotten. Whoever tests a rule well notices every one of them.
 """
 
 import ast
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeGuard
@@ -41,17 +40,16 @@ class Mutant:
     name: str
     """``function: mistake``, with the spot as text: it stays when lines above it move."""
     line: int
-    source: ast.Module
+    source: str
 
 
 def mutants(source: str) -> Iterator[Mutant]:
     """Make every mutant of a module, one by one."""
-    tree = ast.parse(source)
+    spots = _spots(ast.parse(source))
     seen: dict[str, int] = {}
-    for number, _ in enumerate(_spots(tree)):
-        place, node = _spots(tree)[number]
+    for number, (place, node) in enumerate(spots):
         for kind, _ in enumerate(_mistakes(node)):
-            changed = copy.deepcopy(tree)
+            changed = ast.parse(source)
             _, spot = _spots(changed)[number]
             what, change = _mistakes(spot)[kind]
             before = ast.unparse(spot)
@@ -59,8 +57,8 @@ def mutants(source: str) -> Iterator[Mutant]:
             text = f"{place}: {what} in `{' '.join(before.split())[:90]}`"
             seen[text] = seen.get(text, 0) + 1
             name = text if seen[text] == 1 else f"{text} #{seen[text]}"
-            ast.fix_missing_locations(changed)
-            yield Mutant(name=name, line=getattr(node, "lineno", 0), source=changed)
+            # As text: a thousand trees would be copied into the process of each mutant.
+            yield Mutant(name=name, line=getattr(node, "lineno", 0), source=ast.unparse(changed))
 
 
 def _spots(tree: ast.Module) -> list[tuple[str, ast.AST]]:
