@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 from keys import root as root_form
 from keys import signed, statement
@@ -25,8 +25,6 @@ from keys.statement import STATEMENT_TYP, KeyStatement, StatedKey
 
 ACT: Final = "act"
 UNKNOWN: Final = "unknown"
-LeftOut: TypeAlias = Mapping[str, str]
-"""Documents that do not count, each with the reason: a fixed text, nothing of the document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from typing import Final
 
 from keys import act as acts
 from keys import channel_rules
-from keys.act import ALONE, BY_ALL, BY_TWO, ON_ACTS, ON_CHANNELS, RATIFIED, Act, ActId, ActKind
+from keys.act import Act, ActId
+from keys.act_kind import ALONE, BY_ALL, BY_TWO, ON_ACTS, ON_CHANNELS, RATIFIED, ActKind
 from keys.channel import CHANNEL_KINDS
 from keys.decision import Decision
 from keys.decisions import Decisions

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from keys.act import RATIFIED, ActId, ActKind
+from keys.act import ActId
+from keys.act_kind import RATIFIED, ActKind
 from keys.channel import Channel, channels_of
 from keys.charter import ChannelName
 from keys.decision import Decision

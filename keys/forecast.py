@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.errors import NoKeyError
 from keys.holder import Holder
 from keys.identifiers import KeyId, Owner

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Final
 
 from keys import channel_rules
-from keys.act import BY_TWO, ON_POLICIES, Act, ActKind
+from keys.act import Act
+from keys.act_kind import BY_TWO, ON_POLICIES, ActKind
 from keys.channel import CHANNEL_KINDS
 from keys.decisions import Decisions
 from keys.errors import ActError

@@ -17,7 +17,7 @@ import orjson
 
 from broker.admission.authorise import authorise
 from broker.admission.facts import facts_of
-from broker.admission.firewall import objects
+from broker.admission.origins import objects
 from broker.errors import PermissionDeniedError
 from broker.model.message import Address, Message
 from broker.model.names import AgencyRef

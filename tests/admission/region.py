@@ -25,6 +25,14 @@ from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCod
 NOW: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 POLICE, PROSECUTION, MIGRATION, FINANCE, REFUGEES, CHILDREN, CIVIL = AgencyFunction
 INTELLIGENCE, JUDICIAL, PROTECTION = Compartment
+GT, HN, MX, SV, US = (
+    Country.GUATEMALA,
+    Country.HONDURAS,
+    Country.MEXICO,
+    Country.EL_SALVADOR,
+    Country.UNITED_STATES,
+)
+H0, H1, H2, H3 = HandlingCode
 CHANNEL: Final = ChannelName("hlsg-test")
 
 
@@ -33,6 +41,14 @@ def agency(country: Country, function: AgencyFunction) -> AgencyRef:
     return AgencyRef(country=country, agency=function.value.replace("_", "-"))
 
 
+def desk(country: Country, compartment: Compartment = INTELLIGENCE) -> DeskRef:
+    """Name a country's desk."""
+    return DeskRef(country=country, compartment=compartment)
+
+
+SHELTER: Final = agency(MX, REFUGEES)
+ME: Final = agency(MX, PROSECUTION)
+PARTNER: Final = agency(GT, PROSECUTION)
 EVERY_AGENCY: Final = {
     agency(country, function): function for country in Country for function in AgencyFunction
 }
@@ -120,7 +136,7 @@ MESSAGE: Final = Message(
     id=MessageId("01950260-5c00-7a00-8a00-00000000ffff"),
     kind=Kind.GENERAL_REPORT,
     version="1.0",
-    sender=agency(Country.MEXICO, PROSECUTION),
+    sender=ME,
     to=Address(countries=(Country.GUATEMALA,), compartment=INTELLIGENCE, channel=None),
     created=NOW,
     created_text="",
@@ -134,7 +150,7 @@ MESSAGE: Final = Message(
 
 def message(
     *,
-    sender: AgencyRef = MESSAGE.sender,
+    sender: AgencyRef = ME,
     to: tuple[Country, ...] = (Country.GUATEMALA,),
     compartment: Compartment = INTELLIGENCE,
     channel: ChannelName | None = None,

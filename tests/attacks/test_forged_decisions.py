@@ -18,7 +18,7 @@ from broker.ports.directory import DirectoryStore
 from broker.recollection import InFile
 from broker.sandbox.countries import CountryKit
 from broker.sandbox.kits import ExchangeKit, Kit
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.holder import Holder
 from keys.identifiers import KeyId

@@ -17,7 +17,8 @@ from broker.desk.profile import Profile
 from broker.desk.wallet import Wallet
 from broker.directory import DirectoryRecord
 from broker.errors import ConfigurationError
-from keys.act import ActKind, ActReason, ActTerms
+from keys.act import ActTerms
+from keys.act_kind import ActKind, ActReason
 from keys.identifiers import KeyId
 from tests.desk import world
 from tests.desk.world import FakeClock

@@ -12,7 +12,7 @@ from broker.errors import KeyUnavailableError
 from broker.model.names import AgencyRef, DeskRef, Scope
 from broker.ports.directory import DirectoryStore
 from broker.sandbox.countries import CountryKit
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
 from keys.holder import Holder
 from keys.identifiers import KeyId

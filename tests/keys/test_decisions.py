@@ -9,7 +9,8 @@ import pytest
 
 from broker.sandbox.kits import ExchangeKit, Kit
 from keys import act, statement
-from keys.act import ActKind, ActTerms, act_id
+from keys.act import ActTerms, act_id
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.decide import decide
 from keys.decision import Decision

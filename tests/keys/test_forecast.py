@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
 from keys.decisions import KeyEvent
 from keys.forecast import Outage, Step, Why, forecast, warnings

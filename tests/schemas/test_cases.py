@@ -12,9 +12,10 @@ import pytest
 
 from broker.admission.policy import STANDARD_POLICY
 from broker.admission.validate import MAX_LIFE, MAX_REVIEW
-from schemas.examples import Case, cases, resolved
+from schemas.examples import Case, cases
 from schemas.loader import SchemaSet
 from schemas.vocabulary import AgencyFunction, Compartment, Country, Kind
+from tests.schemas.refusals import resolved
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "schemas" / "examples" / "cases"
