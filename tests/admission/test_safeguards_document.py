@@ -1,12 +1,14 @@
 """``docs/safeguards.md`` says what the rules do."""
 
+import copy
 import re
 
 import pytest
 
+from broker.admission.facts import facts_of
 from broker.admission.rules.table import RULES
 from schemas.examples import Case
-from schemas.vocabulary import Compartment, Kind
+from schemas.vocabulary import Compartment, Country, Kind
 from tests.admission.case_table import (
     ALLOWED,
     PAIRS,
@@ -70,6 +72,30 @@ def test_published_case_reaches_nobody_when_its_people_are_marked_outside_protec
 
     if outside and changed != case.message:
         assert outcomes(changed, function_of(case)) == {"SG-01": len(PAIRS)}
+
+
+@pytest.mark.parametrize(
+    ("case", "group", "fled"),
+    [
+        pytest.param("case-048", "G3", {"GT", "HN"}, id="of the group that it is part of"),
+        pytest.param("case-125", "G1", set(), id="all from Africa"),
+        pytest.param("case-133", "G4", {"GT"}, id="all 15"),
+        pytest.param("case-133", "G3", set(Country), id="15 of 19"),
+        pytest.param("case-082", "G1", set(Country), id="most of 48"),
+        pytest.param("case-094", "G1", set(Country), id="mostly from Venezuela"),
+        pytest.param("case-024", "G3", set(Country), id="nobody knew of which country"),
+        pytest.param("case-121", "G2", set(Country), id="not told"),
+    ],
+)
+def test_published_group_fled_from_anywhere_when_its_countries_are_partly_told(
+    case: str, group: str, fled: set[str]
+) -> None:
+    """A group that is marked may come from any country unless all of it is accounted for."""
+    message = copy.deepcopy(next(each.message for each in sensitive_cases() if each.case == case))
+    somebody = next(each for each in message["body"]["groups"] if each.get("ref") == group)
+    somebody["protection_status"] = "asylum_seeker"
+
+    assert facts_of(message).marked_origins == fled
 
 
 def test_cases_hold_what_the_safeguards_are_for() -> None:
