@@ -1,4 +1,4 @@
-"""What was this country told, of keys and of requests? Proved before it is believed."""
+"""What was this country told, of keys, requests and messages? Proved before it is believed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from broker.errors import Code, EvidenceError
+from broker.model.events import RefusalReason
 from keys import jws, strict_json
 from keys.errors import KeysError
 from keys.identifiers import KeyId, parse_kid
@@ -16,6 +17,7 @@ NOTICE_TYP = "enlace-notice+jws"
 COMPROMISED: Final = "key-compromised"
 OVERDUE: Final = "request-overdue"
 UNREAD: Final = "message-expired-unread"
+REFUSED: Final = "content-refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class Noticed:
     channel: str | None = None
     due: datetime | None = None
     """Of ``request-overdue``: until when an answer was due, and over which channel."""
+    reason: RefusalReason | None = None
+    """Of ``content-refused``: what the desk said, under its own signature."""
 
 
 Members: TypeAlias = Mapping[str, Any]
@@ -85,8 +89,18 @@ def _unread(number: int, members: Members) -> Noticed:
     )
 
 
+def _refused(number: int, members: Members) -> Noticed:
+    return Noticed(
+        number=number,
+        event=REFUSED,
+        at=_moment(members["at"]),
+        deliveries=(_delivery(members),),
+        reason=RefusalReason(members["reason"]),
+    )
+
+
 READERS: Final[Mapping[str, Callable[[int, Members], Noticed]]] = MappingProxyType(
-    {COMPROMISED: _compromised, OVERDUE: _overdue, UNREAD: _unread}
+    {COMPROMISED: _compromised, OVERDUE: _overdue, UNREAD: _unread, REFUSED: _refused}
 )
 """Each event has members of its own; one that nobody knows is no notice."""
 
