@@ -31,6 +31,8 @@ COLUMNS: Final = (
     "finding",
     "read_for",
 )
+SELDOM: Final = frozenset({"rule", "finding"})
+"""Takes room in the table only where there is one."""
 FAILED: Final = frozenset(
     {
         DeliveryState.REFUSED,
@@ -68,7 +70,8 @@ def status(
             terminal.line(to_json(each))
     else:
         rows = [_row(each, recipient) for each in found for recipient in each.recipients]
-        terminal.rows(rows, COLUMNS)
+        shown = [name for name in COLUMNS if name not in SELDOM or any(row[name] for row in rows)]
+        terminal.rows(rows, shown)
     failed = any(_has_failed(one) for each in found for one in each.recipients)
     finish(worst([code, ExitCode.ACTION_NEEDED if failed else ExitCode.OK]))
 
