@@ -15,7 +15,7 @@ from broker.model.events import Event, Notice
 from broker.model.names import AgencyRef, DeliveryNumber, DeskRef
 from broker.ports.keys import AffectedDelivery, KeyLedger
 from keys import base64url, strict_json
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.decision import Decision
 from keys.decisions import Decisions
 from keys.identifiers import KeyId

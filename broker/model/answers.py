@@ -35,7 +35,6 @@ class UseStatement:
     reader: str
     """A role, never a person's name."""
     purpose: str
-    stated_at: datetime
     token: str = field(repr=False)
 
 
