@@ -199,6 +199,12 @@ def deliveries_in(token: str) -> Sequence[tuple[str, str]]:
     ]
 
 
+def refused_in(token: str) -> tuple[str, str]:
+    """Name the origin and the desk in a notice of a refused content that this exchange signed."""
+    payload = strict_json.parse_object(base64url.decode(token.split(".")[1]))
+    return str(payload["org"]), str(payload["desk"])
+
+
 def _by_reader(
     page: Iterable[AffectedDelivery],
 ) -> Mapping[tuple[Country, AgencyRef | None], Sequence[AffectedDelivery]]:

@@ -29,14 +29,14 @@ class Noticed:
     at: datetime
     deliveries: tuple[tuple[str, str, str], ...]
     """Message id, origin and desk of each that is concerned."""
+    reason: RefusalReason | None = None
+    """Of ``content-refused``: what the desk said, under its own signature."""
     kid: KeyId | None = None
     since: datetime | None = None
     """Of ``key-compromised``: the key, and since when it is not to be trusted."""
     channel: str | None = None
     due: datetime | None = None
     """Of ``request-overdue``: until when an answer was due, and over which channel."""
-    reason: RefusalReason | None = None
-    """Of ``content-refused``: what the desk said, under its own signature."""
 
 
 Members: TypeAlias = Mapping[str, Any]

@@ -1,6 +1,5 @@
 """``/v1/notices``: what the exchange has to tell a country, of keys, requests and messages."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
@@ -10,9 +9,9 @@ from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, caller_with
 from broker.gateway.requests import check_parameters, read_number
 from broker.model.names import AgencyRef, Caller, DeskRef, Scope
-from broker.notices import REFUSED, deliveries_in
+from broker.notices import REFUSED, deliveries_in, refused_in
 from broker.ports.keys import NumberedNotice
-from schemas.vocabulary import Compartment, Country
+from schemas.vocabulary import Compartment
 
 MOST: Final = 200
 DEFAULT: Final = 50
@@ -44,22 +43,27 @@ async def list_notices(request: web.Request) -> web.Response:
 def _may_read(gateway: Gateway, caller: Caller, each: NumberedNotice) -> bool:
     """Whether a notice names nothing in ``protection`` that is not the caller's to know.
 
-    Who writes there, and to whom, is for those who read there (SG-02) and for who wrote it. What
-    a desk refused for its content is, in the desk's country, for that desk: an origin that hid
-    whom a message protects must not point the neighbours to it.
+    Who writes there, and to whom, is for those who read there (SG-02) and for who wrote it.
     """
-    if SEE_ALL & caller.scopes:
+    if each.notice.event == REFUSED and not _may_hear_of_refused(caller, each.notice.token):
+        return False
+    if SEE_ALL & caller.scopes or _reads_protection(gateway, caller.subject):
         return True
-    named = deliveries_in(each.notice.token)
-    if each.notice.event == REFUSED and not _is_from(caller.subject.country, named):
-        return all(desk == str(caller.subject) for _, desk in named)
-    return _reads_protection(gateway, caller.subject) or all(
-        origin == str(caller.subject) or not desk.endswith(PROTECTION) for origin, desk in named
+    return all(
+        origin == str(caller.subject) or not desk.endswith(PROTECTION)
+        for origin, desk in deliveries_in(each.notice.token)
     )
 
 
-def _is_from(country: Country, named: Sequence[tuple[str, str]]) -> bool:
-    return all(origin.startswith(f"{country}/") for origin, _ in named)
+def _may_hear_of_refused(caller: Caller, token: str) -> bool:
+    """Whether a content that a desk refused is the caller's country's own, or the caller's.
+
+    In the desk's country it is that desk's: an origin that hid whom a message protects must not
+    point the neighbours to it.
+    """
+    origin, desk = refused_in(token)
+    is_from_here = origin.startswith(f"{caller.subject.country}/")
+    return is_from_here or desk == str(caller.subject) or bool(SEE_ALL & caller.scopes)
 
 
 def _reads_protection(gateway: Gateway, subject: AgencyRef | DeskRef) -> bool:
