@@ -12,10 +12,11 @@ from broker.admission.recipients import refusal
 from broker.desk.client import EnlaceClient
 from broker.desk.desk_calls import Refusal
 from broker.desk.wire import NotSettled, ReceivedHandOver, Settled
+from broker.directory import ClientRecord
 from broker.errors import Code
 from broker.evidence.receipts import verify_receipt
 from broker.model.events import DeliveryState, EventKind, RefusalReason
-from broker.model.names import MessageId, QueueName
+from broker.model.names import MessageId, QueueName, Scope
 from broker.model.status import RecipientStatus
 from tests.flow.conftest import (
     FISCALIA,
@@ -160,6 +161,25 @@ async def test_lie_is_told_when_a_colleague_had_acknowledged_it(
     assert known.finding.reason is LIE
     assert logged(logs, "facts:not-true") == [{"message": message_id, "desk": str(GT_DESK)}]
     assert [each.reason for each in await client.notices()] == [LIE]
+
+
+@pytest.mark.parametrize("scope", [Scope.ADMIN_COUNTRY, Scope.AUDIT_READ])
+async def test_lie_is_told_to_who_runs_the_countrys_part(exchange: Running, scope: Scope) -> None:
+    """Somebody besides the desk, and besides the liar, hears of it: in both countries."""
+    for subject in (PGN, MIGRACION):
+        holding = exchange.world.holdings[subject]
+        record = ClientRecord(
+            client_id=holding.client_id, subject=subject, scopes=holding.scopes | {scope}
+        )
+        async with exchange.directory_change() as store:
+            await store.put_client(record)
+    _, message_id = await lie(exchange)
+
+    await exchange.receive(GT_DESK)
+
+    for overseer in (PGN, MIGRACION):
+        [notice] = await (await exchange.client(overseer)).notices()
+        assert notice.deliveries == ((message_id, str(FISCALIA), str(GT_DESK)),)
 
 
 async def test_late_refusal_is_unknown_when_it_is_no_finding(exchange: Running) -> None:
