@@ -12,7 +12,15 @@ from broker.model.answers import DeskAnswer, UseStatement
 from broker.model.delivery import HandOver, Outgoing, QueueDepth
 from broker.model.events import DeliveryState
 from broker.model.names import DeliveryNumber, HandOverNumber, QueueName
-from broker.ports.deliveries import Answered, TellUnread, UseDenied, UseNoted, tell_nobody
+from broker.ports.deliveries import (
+    Answered,
+    TellFinding,
+    TellUnread,
+    UseDenied,
+    UseNoted,
+    tell_nobody,
+    tell_of_no_finding,
+)
 from broker.ports.receipts import SignReceipt
 from broker.storage.answers import ANSWER, Answering
 from broker.storage.database import Database
@@ -96,9 +104,17 @@ class StoredDeliveries:
         """See ``DeliveryLedger.states``."""
         return await self._database.read(partial(read_states, numbers=numbers))
 
-    async def answer(self, answer: DeskAnswer, *, now: datetime, sign: SignReceipt) -> Answered:
+    async def answer(
+        self,
+        answer: DeskAnswer,
+        *,
+        now: datetime,
+        sign: SignReceipt,
+        tell: TellFinding | None = None,
+    ) -> Answered:
         """See ``DeliveryLedger.answer``."""
-        return await self._commits.submit(ANSWER, Answering(answer=answer, now=now, sign=sign))
+        answering = Answering(answer=answer, now=now, sign=sign, tell=tell or tell_of_no_finding)
+        return await self._commits.submit(ANSWER, answering)
 
     async def note_use(self, statement: UseStatement, *, now: datetime) -> UseNoted | UseDenied:
         """See ``DeliveryLedger.note_use``."""
