@@ -126,5 +126,5 @@ def _denial(error: PermissionDeniedError) -> Denial:
     return Denial(
         rule=error.rule or error.code.value,
         code=error.code,
-        pointer=error.problems[0].pointer if error.problems else "",
+        pointer=error.problems[0].pointer,
     )

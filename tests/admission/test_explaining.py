@@ -128,6 +128,7 @@ PLACES: dict[str, Circumstances] = {
 }
 TOS: dict[str, dict[str, Any]] = {
     "one": {"to": (GT,)},
+    "two": {"to": (HN, GT)},
     "three": {"to": (HN, GT, SV)},
     "another": {"to": (HN,)},
     "in court": {"to": (GT, HN), "compartment": JUDICIAL},
