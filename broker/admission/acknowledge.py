@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from broker.admission.desk_word import DeskWord, FindDeskKey, Form, read_desk_word
-from broker.admission.rules.table import RULES
+from broker.admission.rules.table import AT_THE_DESK, OF_WHAT_LIES_THERE
 from broker.errors import Code, RefusedError
 from broker.model.answers import DeskAnswer
 from broker.model.events import RefusalReason
@@ -16,7 +16,7 @@ ACKNOWLEDGEMENT_TYP: Final = "enlace-ack+jws"
 REFUSAL_TYP: Final = "enlace-refusal+jws"
 MEMBERS: Final = frozenset({"mid", "hash", "desk", "iat"})
 RULE: Final = "rule"
-RULE_NAMES: Final = frozenset(rule.name for rule in RULES)
+RULE_NAMES: Final = frozenset(rule.name for rule in (*AT_THE_DESK, *OF_WHAT_LIES_THERE))
 """A name of our own choosing, so that nothing else of a content is told in its place."""
 MAX_CHARS: Final = 2048
 """A usual one takes 450."""

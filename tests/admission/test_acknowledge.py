@@ -93,7 +93,7 @@ def test_rule_in_is_none_when_none_is_named(signed: str) -> None:
 
 def test_rules_that_may_be_named_are_those_that_a_desk_asks() -> None:
     """Each has a name of ours, so nothing of a content can stand in its place."""
-    assert {rule.name for rule in (*AT_THE_DESK, *OF_WHAT_LIES_THERE)} <= RULE_NAMES
+    assert {rule.name for rule in (*AT_THE_DESK, *OF_WHAT_LIES_THERE)} == RULE_NAMES
     assert all(re.fullmatch(r"SG-[0-9]{2}|policy", name) for name in RULE_NAMES)
 
 
