@@ -26,7 +26,7 @@ class NotReviewed(StrEnum):
     NOT_DUE = "not-due"
     """No such message with content, or its ``review_by`` is not past, or it has expired."""
     TOO_LONG = "too-long"
-    """It would be kept beyond its ``expires``."""
+    """It would be kept beyond the day on which it expires."""
     HELD = "held"
     """A legal hold runs: it is not destroyed."""
     OPEN = "open"
@@ -124,7 +124,10 @@ class RetentionLedger(Protocol):
         until: datetime,
         now: datetime,
     ) -> Review | NotReviewed:
-        """Record that a message past its ``review_by`` is still needed; the newest word counts."""
+        """Record that a message past its ``review_by`` is still needed; the newest word counts.
+
+        ``until`` ends its last day, and is cut at the message's ``expires``.
+        """
 
     async def destroy_reviewed(
         self,

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
@@ -16,6 +17,7 @@ from broker.storage.tables import messages, reviews
 from broker.storage.transaction import Transaction
 from schemas.vocabulary import LegalHoldReason
 
+DAY: Final = timedelta(days=1)
 # Also what an earlier review has kept: whoever sees that it is not needed need not wait.
 REVIEWABLE = MESSAGES.where(
     messages.c.message_id == bindparam("id"),
@@ -74,9 +76,10 @@ def keep(transaction: Transaction, wanted: KeepingOn) -> Review | NotReviewed:
     row = _reviewable(transaction, wanted)
     if row is None:
         return NotReviewed.NOT_DUE
-    if wanted.until > row.expires:
+    if wanted.until - DAY > row.expires:
         return NotReviewed.TOO_LONG
-    return _record(transaction, row, wanted, reason=wanted.reason, until=wanted.until)
+    until = min(wanted.until, row.expires)
+    return _record(transaction, row, wanted, reason=wanted.reason, until=until)
 
 
 def discard(transaction: Transaction, wanted: Discarding) -> Review | NotReviewed:

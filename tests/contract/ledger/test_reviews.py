@@ -77,8 +77,9 @@ async def test_keep_ends_the_wait_until_its_day(ledger: Ledger, make: Maker) -> 
     assert await ledger.retention.reviews() == [kept]
     assert await to_review(ledger, until - timedelta(seconds=1)) == []
     assert await to_review(ledger, until) == [message.message_id]
-    again = await keep(ledger, message, at=until, until=make.now + 10 * DAY)
+    again = await keep(ledger, message, at=until, until=make.now + 11 * DAY)
     assert isinstance(again, Review)
+    assert again.until == message.expires
     assert await to_review(ledger, make.now + 9 * DAY) == []
     assert await to_review(ledger, make.now + 10 * DAY) == []
 
@@ -146,7 +147,7 @@ async def test_review_is_refused_before_its_day_and_past_its_end(
         await keep(ledger, message, at=end, until=end + DAY),
         await discard(ledger, make, message, at=end),
         await keep(ledger, unknown, at=review, until=end),
-        await keep(ledger, message, at=review, until=end + timedelta(seconds=1)),
+        await keep(ledger, message, at=review, until=end + DAY + timedelta(seconds=1)),
     ]
 
     assert refused == [*[NotReviewed.NOT_DUE] * 5, NotReviewed.TOO_LONG]
