@@ -25,14 +25,16 @@ class Noticed:
     number: int
     event: str
     at: datetime
-    deliveries: tuple[tuple[str, str, str], ...]
-    """Message id, origin and desk of each that is concerned."""
+    deliveries: tuple[tuple[str, str, str | None], ...]
+    """Message id, origin and desk of each that is concerned; no desk where it is hidden."""
     kid: KeyId | None = None
     since: datetime | None = None
     """Of ``key-compromised``: the key, and since when it is not to be trusted."""
     channel: str | None = None
     due: datetime | None = None
     """Of ``request-overdue``: until when an answer was due, and over which channel."""
+    late: int | None = None
+    """How many desks have not answered, where they are hidden (SG-12)."""
 
 
 Members: TypeAlias = Mapping[str, Any]
@@ -66,11 +68,13 @@ def _compromised(number: int, members: Members) -> Noticed:
 
 def _overdue(number: int, members: Members) -> Noticed:
     channel = members.get("channel")
+    late = None if "desk" in members else _whole(members["late"])
     return Noticed(
         number=number,
         event=OVERDUE,
         at=_moment(members["at"]),
-        deliveries=(_delivery(members),),
+        deliveries=(_delivery(members) if late is None else _hidden(members),),
+        late=late,
         channel=None if channel is None else str(channel),
         due=_moment(members["due"]),
     )
@@ -95,7 +99,15 @@ def _delivery(members: Members) -> tuple[str, str, str]:
     return str(members["mid"]), str(members["org"]), str(members["desk"])
 
 
-def _moment(seconds: object) -> datetime:
-    if not isinstance(seconds, int) or isinstance(seconds, bool):
+def _hidden(members: Members) -> tuple[str, str, None]:
+    return str(members["mid"]), str(members["org"]), None
+
+
+def _whole(number: object) -> int:
+    if not isinstance(number, int) or isinstance(number, bool):
         raise TypeError
-    return datetime.fromtimestamp(seconds, UTC)
+    return number
+
+
+def _moment(seconds: object) -> datetime:
+    return datetime.fromtimestamp(_whole(seconds), UTC)

@@ -13,11 +13,19 @@ from broker.errors import LedgerUnavailableError
 from broker.model.events import Notice, RefusalReason
 from broker.model.facts import Facts
 from broker.model.message import Acceptance, Route
-from broker.model.names import AgencyRef, DeliveryNumber, DeskRef, MessageId, channel_queue
+from broker.model.names import (
+    AgencyRef,
+    DeliveryNumber,
+    DeskRef,
+    LogPosition,
+    MessageId,
+    channel_queue,
+)
 from broker.ports.requests import (
     EXPIRED,
     RECALLED,
     RETURNED,
+    ConvenedQuestion,
     Request,
     RequestQuestion,
     RequestState,
@@ -696,3 +704,60 @@ async def test_reply_answers_only_what_came_before_when_both_share_a_group(
 
     [one] = await listed(ledger)
     assert one.outcome is None
+
+
+def convening(**changes: object) -> ConvenedQuestion:
+    """Ask for what is not answered in the channel."""
+    question = ConvenedQuestion(
+        channels=frozenset({CHANNEL}),
+        only_overdue=False,
+        now=NOW,
+        after=LogPosition(0),
+        limit=9,
+    )
+    return replace(question, **changes)  # type: ignore[arg-type] # named by the caller
+
+
+async def test_convened_lists_each_request_once_with_who_has_not_answered(
+    ledger: Ledger, make: Maker
+) -> None:
+    """Of these channels alone; whoever has answered is not among them."""
+    both, other = (GUATEMALA, PANAMA), ChannelName("other")
+    first = request(make, desks=both, channel=CHANNEL, reply_by=LATER)
+    second = request(make, desks=both, channel=CHANNEL, sender=POLICIA)
+    elsewhere = request(make, desks=both, channel=other)
+    await record(ledger, make, first, second, request(make), elsewhere)
+    numbers = [one.number for one in await ledger.requests.convened(convening())]
+    await ledger.requests.escalate(DeliveryNumber(2), (), at=LATER)
+    await record(ledger, make, over(CHANNEL, reply(make, first)))
+
+    found = await ledger.requests.convened(convening())
+    late = await ledger.requests.convened(convening(only_overdue=True, now=LATER))
+    later = await ledger.requests.convened(convening(after=numbers[0]))
+    page = await ledger.requests.convened(convening(limit=1))
+    nowhere = await ledger.requests.convened(convening(channels=frozenset()))
+
+    assert [(one.message_id, one.desks) for one in found] == [
+        (first.message_id, (PANAMA,)),
+        (second.message_id, both),
+    ]
+    assert (found[0].origin, found[0].channel, found[0].due) == (FISCALIA, CHANNEL, LATER)
+    assert (found[0].escalated_at, found[1].escalated_at) == (LATER, None)
+    assert found[0].state(NOW) is RequestState.OPEN
+    assert found[0].state(LATER) is RequestState.OVERDUE
+    assert late == page == found[:1]
+    assert later == found[1:]
+    assert nowhere == []
+
+
+async def test_late_counts_the_recipients_of_one_message(ledger: Ledger, make: Maker) -> None:
+    """Those who have not answered and should have; of no other message."""
+    both = (GUATEMALA, PANAMA)
+    first, other = (request(make, desks=both, channel=CHANNEL, reply_by=LATER) for _ in range(2))
+    await record(ledger, make, first, other)
+    early = await ledger.requests.late(DeliveryNumber(1), now=NOW)
+    both_late = await ledger.requests.late(DeliveryNumber(1), now=LATER)
+    await record(ledger, make, over(CHANNEL, reply(make, first)))
+
+    assert (early, both_late) == (0, 2)
+    assert await ledger.requests.late(DeliveryNumber(1), now=LATER) == 1
