@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, update
 
 from broker.model.events import Event, EventKind
 from broker.model.names import ContentHash, DeskRef, LogPosition, MessageId
@@ -13,7 +13,7 @@ from broker.ports.retention import Keeping
 from broker.storage import receipts
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.holds import origin_of
-from broker.storage.tables import IS_UNENDED, deliveries, holds, messages, orders
+from broker.storage.tables import IS_UNANSWERED, IS_UNENDED, deliveries, holds, messages, orders
 from broker.storage.transaction import Transaction, padded
 from keys.identifiers import KeyId
 from schemas.vocabulary import Compartment, Country, Kind
@@ -29,13 +29,12 @@ MESSAGES = select(
     messages.c.content_hash,
 ).where(messages.c.destroyed_at.is_(None))
 IS_EXPIRED = messages.c.expires <= NOW
-# A recall opens an order at each desk of its message: none without one is among them. What a
+RECALLS = select(orders.c.subject).where(orders.c.kind == Kind.RECALL.value)
+OF_THIS = RECALLS.where(orders.c.subject == messages.c.number).correlate(messages)
+# A recall opens an order at each desk of its message: without one there was none. What a
 # rectification asks of a desk concerns the desk's copy alone.
-IS_TAKEN_BACK: ColumnElement[bool] = messages.c.number.in_(
-    select(orders.c.subject)
-    .where(orders.c.kind == Kind.RECALL.value)
-    .group_by(orders.c.subject)
-    .having(func.count() == func.count(orders.c.answered_at))
+IS_TAKEN_BACK: ColumnElement[bool] = and_(
+    OF_THIS.exists(), ~OF_THIS.where(IS_UNANSWERED).correlate(messages).exists()
 )
 """Recalled, and no desk has still to answer: nobody will be handed it any more."""
 ONE = MESSAGES.where(messages.c.number == bindparam("number"), or_(IS_EXPIRED, IS_TAKEN_BACK))

@@ -17,6 +17,7 @@ from broker.storage.destroying import (
     MESSAGES,
     NOW,
     NUMBERS,
+    RECALLS,
     Destroying,
     what_keeps,
 )
@@ -40,7 +41,8 @@ PAGE = (
     .limit(bindparam("most"))
 )
 EXPIRED = PAGE.where(IS_EXPIRED)
-TAKEN_BACK = PAGE.where(IS_TAKEN_BACK, messages.c.expires > NOW)
+# Few messages are recalled: without the list of them every message would be asked.
+TAKEN_BACK = PAGE.where(messages.c.number.in_(RECALLS), IS_TAKEN_BACK, messages.c.expires > NOW)
 TO_REVIEW = PAGE.where(*IS_TO_REVIEW, ~IS_TAKEN_BACK)
 ROADS = (
     select(deliveries.c.message, deliveries.c.queue)
