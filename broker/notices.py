@@ -189,11 +189,11 @@ class FindingNotices:
 
 
 def deliveries_in(token: str) -> Sequence[tuple[str, str]]:
-    """Name the origin and the desk of each delivery in a notice that this exchange signed."""
+    """Name the origin and compartment of each delivery in a notice that this exchange signed."""
     payload = strict_json.parse_object(base64url.decode(token.split(".")[1]))
     listed = payload.get("deliveries", [payload])
     return [
-        (str(each["org"]), str(each["desk"]))
+        (str(each["org"]), _compartment(each))
         for each in (listed if isinstance(listed, list) else [])
         if isinstance(each, dict)
     ]
@@ -203,6 +203,11 @@ def refused_in(token: str) -> tuple[str, str]:
     """Name the origin and the desk in a notice of a refused content that this exchange signed."""
     payload = strict_json.parse_object(base64url.decode(token.split(".")[1]))
     return str(payload["org"]), str(payload["desk"])
+
+
+def _compartment(delivery: JsonObject) -> str:
+    # Where no desk may be named its compartment is.
+    return str(delivery.get("compartment") or str(delivery["desk"]).rpartition(".")[2])
 
 
 def _by_reader(

@@ -28,6 +28,7 @@ COLUMNS: Final = (
     "id",
     "origin",
     "recipient",
+    "late",
 )
 
 
@@ -66,6 +67,7 @@ def _rows(noticed: "Noticed") -> list[Record]:
             "id": message_id,
             "origin": origin,
             "recipient": desk,
+            "late": noticed.late,
         }
         for message_id, origin, desk in noticed.deliveries
     ]

@@ -27,8 +27,8 @@ class Noticed:
     number: int
     event: str
     at: datetime
-    deliveries: tuple[tuple[str, str, str], ...]
-    """Message id, origin and desk of each that is concerned."""
+    deliveries: tuple[tuple[str, str, str | None], ...]
+    """Message id, origin and desk of each that is concerned; no desk where it is hidden."""
     reason: RefusalReason | None = None
     """Of ``content-refused``: what the desk said, under its own signature."""
     kid: KeyId | None = None
@@ -37,6 +37,8 @@ class Noticed:
     channel: str | None = None
     due: datetime | None = None
     """Of ``request-overdue``: until when an answer was due, and over which channel."""
+    late: int | None = None
+    """How many desks have not answered, where they are hidden (SG-12)."""
 
 
 Members: TypeAlias = Mapping[str, Any]
@@ -70,11 +72,13 @@ def _compromised(number: int, members: Members) -> Noticed:
 
 def _overdue(number: int, members: Members) -> Noticed:
     channel = members.get("channel")
+    late = None if "desk" in members else _whole(members["late"])
     return Noticed(
         number=number,
         event=OVERDUE,
         at=_moment(members["at"]),
-        deliveries=(_delivery(members),),
+        deliveries=(_delivery(members) if late is None else _hidden(members),),
+        late=late,
         channel=None if channel is None else str(channel),
         due=_moment(members["due"]),
     )
@@ -109,7 +113,15 @@ def _delivery(members: Members) -> tuple[str, str, str]:
     return str(members["mid"]), str(members["org"]), str(members["desk"])
 
 
-def _moment(seconds: object) -> datetime:
-    if not isinstance(seconds, int) or isinstance(seconds, bool):
+def _hidden(members: Members) -> tuple[str, str, None]:
+    return str(members["mid"]), str(members["org"]), None
+
+
+def _whole(number: object) -> int:
+    if not isinstance(number, int) or isinstance(number, bool):
         raise TypeError
-    return datetime.fromtimestamp(seconds, UTC)
+    return number
+
+
+def _moment(seconds: object) -> datetime:
+    return datetime.fromtimestamp(_whole(seconds), UTC)

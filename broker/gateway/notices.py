@@ -16,7 +16,6 @@ from schemas.vocabulary import Compartment
 MOST: Final = 200
 DEFAULT: Final = 50
 LAST_NUMBER: Final = 10**15 - 1
-PROTECTION: Final = f".{Compartment.PROTECTION}"
 SEE_ALL: Final = frozenset({Scope.ADMIN_COUNTRY, Scope.AUDIT_READ})
 """Who runs a country's part of the exchange hears of every key and every message."""
 
@@ -50,8 +49,8 @@ def _may_read(gateway: Gateway, caller: Caller, each: NumberedNotice) -> bool:
     if SEE_ALL & caller.scopes or _reads_protection(gateway, caller.subject):
         return True
     return all(
-        origin == str(caller.subject) or not desk.endswith(PROTECTION)
-        for origin, desk in deliveries_in(each.notice.token)
+        origin == str(caller.subject) or compartment != Compartment.PROTECTION.value
+        for origin, compartment in deliveries_in(each.notice.token)
     )
 
 

@@ -164,6 +164,8 @@ class DeliveryLedger(Protocol):
     ) -> int:
         """End what is past its message's ``expires``; say how many. The sender sees it.
 
+        Dead letters too: nobody has opened them, and from now on nobody sends them again.
+
         What ``tell`` makes of them is written as notices in the same transaction.
         """
 

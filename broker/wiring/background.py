@@ -16,6 +16,7 @@ from broker.key_watch import KeyWatch
 from broker.notices import UnreadNotices
 from broker.policy_watch import PolicyWatch
 from broker.ports.transport import Transport
+from broker.roads_watch import RoadsWatch
 from broker.storage.ledger import Ledger
 from broker.sweep import Sweep
 from broker.wiring.clock import utc_now
@@ -42,9 +43,9 @@ async def background(
     queues = asyncio.Event()
     gateway.directory.on_change(lambda _: queues.set())
     queues.set()
-    watch_policy = PolicyWatch()
-    gateway.directory.on_change(watch_policy)
-    watch_policy(gateway.directory.current)
+    for watch in (PolicyWatch(), RoadsWatch()):
+        gateway.directory.on_change(watch)
+        watch(gateway.directory.current)
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(work)

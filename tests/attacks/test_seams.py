@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from broker.model.events import Event, EventKind, RefusalReason
+from broker.model.events import Event, EventKind, Notice, RefusalReason
 from broker.model.names import AgencyRef, ContentHash, DeskRef, MessageId
 from broker.notices import NOTICE_TYP, FindingNotices, UnreadNotices, deliveries_in
-from keys import jws
+from keys import jws, strict_json
 from keys.identifiers import KeyId
 from schemas.vocabulary import Country
 from tests.attacks.attacker import Arena
@@ -42,7 +42,7 @@ async def test_reply_tells_nothing_of_the_protection_desk_next_door(here: Arena)
 
 
 async def noticed(one: Arena, subject: AgencyRef | DeskRef, query: str) -> set[tuple[str, str]]:
-    """What somebody reads of his country's notices: origin and desk of each delivery."""
+    """What somebody reads of his country's notices: origin and compartment of each delivery."""
     found: set[tuple[str, str]] = set()
     after = 0
     while True:
@@ -82,9 +82,25 @@ async def test_notices_tell_of_protection_only_who_may_know(here: Arena, query: 
     ]
     for notice in write(events):
         await here.gateway.key_ledger.add_notice(notice)
+    # Who is late in a group whose members are hidden is not named; the wall holds all the same.
+    await here.gateway.key_ledger.add_notice(
+        Notice(
+            country=Country.MEXICO,
+            at=datetime.now(UTC),
+            event="request-overdue",
+            subject=b"hidden",
+            token=jws.sign_compact(
+                strict_json.write(
+                    {"org": "MX/other", "compartment": "protection", "late": 2, "mid": new_id()}
+                ),
+                key,
+                typ=NOTICE_TYP,
+            ),
+        )
+    )
 
     def name(sender: AgencyRef, desk: DeskRef) -> tuple[str, str]:
-        return str(sender), str(desk)
+        return str(sender), desk.compartment.value
 
     mexican, everybodys = name(MIGRACION, GT_DESK), name(PNC, MX_DESK)
     assert await noticed(here, FISCALIA, query) == {mexican, name(FISCALIA, GT_PROTECTION)}

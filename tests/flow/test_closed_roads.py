@@ -10,7 +10,7 @@ import pytest
 from broker.desk.failures import ProblemError
 from broker.model.names import AgencyRef, Pair
 from broker.ports.requests import RequestState
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from schemas.vocabulary import Country
 from tests.flow.channel_world import act
 from tests.flow.conftest import FISCALIA, GT_DESK, Document, Running, message, running
