@@ -34,6 +34,16 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Republished:
+    """What became of deliveries that the transport has lost; what is final is in neither."""
+
+    returned: Sequence[DeliveryNumber]
+    """``ACCEPTED`` again: the relay publishes them."""
+    held: Sequence[Outgoing]
+    """Leased by a desk, and left so: the transport needs another copy of them as they stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UseNoted:
     """The statement of use is in the ledger, since that moment."""
 
@@ -57,6 +67,12 @@ class DeliveryLedger(Protocol):
 
         No two claimants hold one delivery before ``until``. A claimant that dies loses its
         claim then, and the deliveries are claimed, and published, again.
+        """
+
+    async def unclaim(self, numbers: Collection[DeliveryNumber], *, claimant: str) -> None:
+        """Let these be claimed at once by anybody.
+
+        Only what is ``ACCEPTED`` and this claimant's still: a desk that has leased one keeps it.
         """
 
     async def mark_dispatched(self, numbers: Collection[DeliveryNumber], *, at: datetime) -> None:
@@ -128,8 +144,8 @@ class DeliveryLedger(Protocol):
     ) -> None:
         """Stop handing these over; final ones are left as they are."""
 
-    async def republish(self, numbers: Collection[DeliveryNumber], *, now: datetime) -> None:
-        """Return those that are not final to ``ACCEPTED``: unclaimed, unleased, for the relay."""
+    async def republish(self, numbers: Collection[DeliveryNumber], *, now: datetime) -> Republished:
+        """Return to ``ACCEPTED``, unclaimed, what is neither final nor leased beyond ``now``."""
 
     async def expire(
         self,
