@@ -15,7 +15,9 @@ from broker.model.names import QueueName
 IDLE: Final = timedelta(seconds=90)
 """A session nobody polls is closed after one lease and a half; the transport has its own back."""
 REAP: Final = timedelta(seconds=5)
-
+FIRST_WAIT: Final = timedelta(seconds=1)
+"""The least that a new session's first poll waits: RabbitMQ brings what lies there only after
+the consumer was made, and a caller who does not wait would be told that nothing does."""
 
 _Key = tuple[str, QueueName]
 
@@ -25,6 +27,7 @@ class _Open:
     session: DeskSession
     stack: AsyncExitStack
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    was_polled: bool = False
     used_at: float = field(default_factory=monotonic)
 
 
@@ -39,7 +42,10 @@ class PollSessions:
     async def take(
         self, client_id: str, queue: QueueName, *, limit: int, wait: timedelta
     ) -> Sequence[HandOver]:
-        """Take from a queue for a client; a second poll of the same waits for the first."""
+        """Take from a queue for a client; a second poll of the same waits for the first.
+
+        The first poll of a session may take up to a second when nothing is there.
+        """
         key = (client_id, queue)
         while True:
             entry = await self._session(key)
@@ -48,8 +54,10 @@ class PollSessions:
                     # It failed while we waited for it; the next one is opened anew.
                     continue
                 entry.used_at = monotonic()
+                least = timedelta(0) if entry.was_polled else FIRST_WAIT
+                entry.was_polled = True
                 try:
-                    return await entry.session.take(limit=limit, wait=wait)
+                    return await entry.session.take(limit=limit, wait=max(wait, least))
                 except BaseException:
                     await self._close(key, entry)
                     raise

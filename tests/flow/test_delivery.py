@@ -49,6 +49,20 @@ async def test_poll_hands_over_once_while_the_lease_runs(any_exchange: Running) 
     assert first[0].attempt == 1
 
 
+async def test_poll_hands_over_what_waits_when_it_is_the_first_and_does_not_wait(
+    any_exchange: Running,
+) -> None:
+    """With ``wait`` 0, as by default: who just came gets what is there, over RabbitMQ as well."""
+    posted = message()
+    await any_exchange.post(posted)
+    async with asyncio.timeout(SOON.total_seconds()):
+        is_out = DeliveryState.DISPATCHED
+        while (await state(any_exchange, posted["id"])).state is not is_out:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    assert len(await poll(any_exchange, wait=timedelta(0))) == 1
+
+
 @pytest.mark.parametrize(
     "transport", ["local", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)]
 )
