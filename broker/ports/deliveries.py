@@ -81,7 +81,7 @@ class DeliveryLedger(Protocol):
     async def waiting(
         self, queues: Collection[QueueName], *, limit: int, now: datetime
     ) -> Sequence[tuple[DeliveryNumber, QueueName]]:
-        """List, oldest first, what was dispatched and is neither leased nor final.
+        """List, oldest first, what was dispatched and is neither leased, expired nor final.
 
         The local transport hands over from here; a lease that has ended counts as waiting.
         """
@@ -100,9 +100,10 @@ class DeliveryLedger(Protocol):
         Only deliveries of these queues count: what a transport brings is a number, and a
         number from elsewhere must open nothing.
 
-        Free is what is not final and not leased beyond ``now`` by another holder, and not by
-        this one either. Each lease gets the next hand-over number and adds one attempt. A
-        delivery that is ``ACCEPTED`` may be leased: the transport was faster than the mark.
+        Free is what is not final, not past its message's ``expires``, and not leased beyond
+        ``now`` by another holder, and not by this one either. Each lease gets the next
+        hand-over number and adds one attempt. A delivery that is ``ACCEPTED`` may be leased:
+        the transport was faster than the mark.
         """
 
     async def release(

@@ -172,6 +172,25 @@ async def test_lease_leaves_out_what_is_final(ledger: Ledger, make: Maker) -> No
     )
 
 
+async def test_lease_leaves_out_what_has_expired_whether_or_not_it_was_swept(
+    ledger: Ledger, make: Maker
+) -> None:
+    """What is past its time is neither listed nor handed over, though nobody has ended it yet."""
+    ends = make.now + MINUTE
+    await make.dispatched(ledger, make.acceptance(expires=ends), make.acceptance())
+    queue, just_before = ["MX.GT.intelligence"], ends - timedelta(microseconds=1)
+
+    before = await ledger.deliveries.waiting(queue, limit=9, now=just_before)
+    after = await ledger.deliveries.waiting(queue, limit=9, now=ends)
+    leased = await ledger.deliveries.lease(
+        [1, 2], queues=QUEUES, holder="a", now=ends, until=ends + MINUTE
+    )
+
+    assert [number for number, _ in before] == [1, 2]
+    assert [number for number, _ in after] == [2]
+    assert [one.number for one in leased] == [2]
+
+
 async def test_lease_numbers_every_hand_over_when_two_processes_lease(
     world: World, make: Maker
 ) -> None:
