@@ -25,7 +25,7 @@ MAX_ANSWERS: Final = 100
 TOGETHER: Final = 32
 """Of those, so many wait for the ledger at a time: all desks at once leave room for senders."""
 BODY_DEADLINE: Final = timedelta(seconds=20)
-"""256 KiB at 105 kbit/s, the slowest link that an agency may have."""
+"""For 256 KiB: 105 kbit/s, the slowest link that an agency may have. Larger bodies get more."""
 NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
@@ -66,7 +66,7 @@ async def _read_body(request: web.Request, media_type: str, at_most: int) -> byt
         # Refused before its bytes are read.
         raise DocumentError(Code.TOO_LARGE)
     body = bytearray()
-    async with deadline(BODY_DEADLINE):
+    async with deadline(BODY_DEADLINE * (at_most / MAX_BODY_BYTES)):
         # Counted while it arrives: who sends for ever is answered soon after the limit.
         async for chunk in request.content.iter_any():
             body += chunk
