@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import Final
 
+from broker.attempt import attempt
 from broker.hand_over import DeskSession, HandOvers
 from broker.model.delivery import HandOver
 from broker.model.names import QueueName
@@ -73,10 +75,10 @@ class PollSessions:
                 for key, entry in tuple(self._open.items()):
                     is_done = entry.used_at < old or entry.session.is_over
                     if is_done and not entry.lock.locked():
-                        await self._close(key, entry)
+                        await attempt("polls", partial(self._close, key, entry))
         finally:
             for key, entry in tuple(self._open.items()):
-                await self._close(key, entry)
+                await attempt("polls", partial(self._close, key, entry))
 
     async def _session(self, key: _Key) -> _Open:
         # One lock for each key: a queue that opens slowly holds up nobody else's poll.

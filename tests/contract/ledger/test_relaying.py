@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from broker.errors import Code, TransportUnavailableError
 from broker.model.delivery import HandOver, Outgoing
@@ -134,9 +135,11 @@ async def test_sweep_returns_to_the_relay_what_the_transport_gave_up(
     await make.dispatched(ledger, make.acceptance())
     transport = HastyTransport(ledger.deliveries)
 
-    for number in (1, 2, 99):
-        await sweep(ledger, transport, make).take_back(DeliveryNumber(number))
+    with capture_logs() as logged:
+        for number in (1, 2, 99):
+            await sweep(ledger, transport, make).take_back(DeliveryNumber(number))
 
+    assert [one["delivery"] for one in logged] == [2]
     assert await claimable(ledger.deliveries) == [2]
     assert transport.published == []
 
