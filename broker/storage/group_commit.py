@@ -22,7 +22,7 @@ from broker.storage.transaction import Transaction
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 Run: TypeAlias = Callable[[Work[Sequence[object]]], Awaitable[Sequence[object]]]
-"""Runs work in one transaction: ``Database.write`` or ``Database.read``."""
+"""Runs work in one transaction: ``Database.write``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +70,7 @@ class Operation:
 
 
 class GroupCommit:
-    """The one writer of a process; or, given ``database.read``, one reader of many keys."""
+    """The one writer of a process."""
 
     def __init__(self, run: Run, limits: Limits) -> None:
         self._run = run
