@@ -1,4 +1,4 @@
-"""Consume from RabbitMQ queues: take, settle, give back; and again after a lost connection."""
+"""Consume from RabbitMQ queues: take, settle, dead-letter; and again after a lost connection."""
 
 import asyncio
 import itertools
@@ -80,10 +80,6 @@ class RabbitFeed:
     async def settle(self, arrivals: Collection[Arrival]) -> None:
         """Acknowledge. An acknowledgement that is lost costs a redelivery, nothing else."""
         await self.tell(arrivals, lambda message: message.ack())
-
-    async def give_back(self, arrivals: Collection[Arrival]) -> None:
-        """Return to the queue, where a quorum queue puts them in front."""
-        await self.tell(arrivals, lambda message: message.nack(requeue=True))
 
     async def dead_letter(self, arrivals: Collection[Arrival]) -> None:
         """Reject, so that RabbitMQ moves them to the dead letters."""
