@@ -129,8 +129,8 @@ class DeliveryLedger(Protocol):
     async def answer(self, answer: DeskAnswer, *, now: datetime, sign: SignReceipt) -> Answered:
         """Record a desk's signed answer; the first one stands, repeating it changes nothing.
 
-        Found by desk, message id and content hash. A dead-lettered delivery can still be
-        acknowledged (the desk had it after all); an expired one too, for the same reason.
+        Found by desk, message id and content hash. A delivery that was dead-lettered, expired or
+        recalled can still be acknowledged: the desk had it after all.
         """
 
     async def note_use(self, statement: UseStatement, *, now: datetime) -> UseNoted | UseDenied:
