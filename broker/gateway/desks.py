@@ -12,7 +12,7 @@ from broker.admission.acknowledge import verify_answer
 from broker.errors import Code, RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_desk
-from broker.gateway.requests import check_parameters, read_number, read_tokens
+from broker.gateway.requests import answer_each, check_parameters, read_number
 from broker.model.answers import DeskAnswer
 from broker.model.delivery import HandOver
 from broker.model.events import DeliveryState, RefusalReason
@@ -99,16 +99,11 @@ async def _answer(request: web.Request, member: str, *, refusal: bool) -> web.Re
     _, desk = await calling_desk(request)
     check_parameters(request)
     now = gateway.clock()
-    results: list[Json] = []
-    for token in await read_tokens(request, member):
-        try:
-            answer = _verify(gateway, token, desk, now, refusal=refusal)
-            results.append(await _record(gateway, answer))
-        except RefusedError as error:
-            # One bad entry must not keep the good ones from being settled.
-            gateway.metrics.count_refusal(error.code)
-            results.append({"error": {"code": error.code.value}})
-    return render.json_response({"results": results})
+
+    async def record(token: str) -> Json:
+        return await _record(gateway, _verify(gateway, token, desk, now, refusal=refusal))
+
+    return await answer_each(request, member, record)
 
 
 def _verify(

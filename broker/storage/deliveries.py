@@ -14,6 +14,7 @@ from broker.model.events import DeliveryState
 from broker.model.names import DeliveryNumber, HandOverNumber, QueueName
 from broker.ports.deliveries import (
     Answered,
+    Republished,
     TellFinding,
     TellUnread,
     UseDenied,
@@ -39,8 +40,10 @@ from broker.storage.publishing import (
     CLAIM_UNPUBLISHED,
     MARK_DISPATCHED,
     REPUBLISH_NUMBERS,
+    UNCLAIM_NUMBERS,
     Claim,
     Marking,
+    Unclaiming,
     count_unpublished,
 )
 from broker.storage.queues import count_depths, list_waiting, read_states
@@ -60,6 +63,10 @@ class StoredDeliveries:
         """See ``DeliveryLedger.claim_unpublished``."""
         wanted = Claim(limit=limit, claimant=claimant, now=now, until=until)
         return await self._commits.submit(CLAIM_UNPUBLISHED, wanted)
+
+    async def unclaim(self, numbers: Collection[DeliveryNumber], *, claimant: str) -> None:
+        """See ``DeliveryLedger.unclaim``."""
+        await self._commits.submit(UNCLAIM_NUMBERS, Unclaiming(numbers=numbers, claimant=claimant))
 
     async def mark_dispatched(self, numbers: Collection[DeliveryNumber], *, at: datetime) -> None:
         """See ``DeliveryLedger.mark_dispatched``."""
@@ -126,9 +133,9 @@ class StoredDeliveries:
         """See ``DeliveryLedger.dead_letter``."""
         await self._commits.submit(DEAD_LETTER, GivingUp(numbers=numbers, now=now, sign=sign))
 
-    async def republish(self, numbers: Collection[DeliveryNumber], *, now: datetime) -> None:
+    async def republish(self, numbers: Collection[DeliveryNumber], *, now: datetime) -> Republished:
         """See ``DeliveryLedger.republish``."""
-        await self._commits.submit(REPUBLISH_NUMBERS, Marking(numbers=numbers, at=now))
+        return await self._commits.submit(REPUBLISH_NUMBERS, Marking(numbers=numbers, at=now))
 
     async def expire(
         self,
