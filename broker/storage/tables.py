@@ -147,6 +147,8 @@ IS_UNPUBLISHED = _state_in("accepted")
 IS_IN_QUEUE = _state_in("dispatched", "delivered")
 IS_OPEN = _state_in("accepted", "dispatched", "delivered")
 IS_DEAD_LETTERED = _state_in("dead-lettered")
+IS_UNENDED = _state_in("accepted", "dispatched", "delivered", "dead-lettered")
+"""Unanswered, and its sender has not been told yet that it ran out: it is not destroyed (SG-08)."""
 IS_UNOPENED = _state_in("accepted", "dispatched", "delivered", "dead-lettered", "expired")
 """What the desk has not answered: the sealed body is still needed, or may be."""
 IS_LEASED = deliveries.c.leased_by.is_not(None)
@@ -164,6 +166,7 @@ _partial("ix_deliveries_leased", deliveries.c.leased_by, deliveries.c.hand_over,
 _partial(
     "ix_deliveries_dead_lettered", deliveries.c.queue, deliveries.c.number, where=IS_DEAD_LETTERED
 )
+_partial("ix_deliveries_given_up", deliveries.c.expires, where=IS_DEAD_LETTERED)
 
 _partial(
     "ix_deliveries_unopened",
@@ -187,6 +190,24 @@ _partial(
     messages.c.number,
     where=IS_SECOND_SIGNED,
 )
+
+findings = Table(
+    "findings",
+    metadata,
+    Column(
+        "delivery",
+        NUMBER,
+        ForeignKey("deliveries.number"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("reason", String(32), nullable=False),
+    # The desk's own signature over its refusal.
+    Column("token", Text, nullable=False),
+    Column("receipt", NUMBER, ForeignKey("log.position"), nullable=False),
+)
+"""What a desk found under the seal when its copy had ended already. Apart from the delivery,
+whose state, evidence and receipt are those of its end."""
 
 # --- keys -----------------------------------------------------------------------------
 
@@ -326,6 +347,20 @@ holds = Table(
     Index("ix_holds_message", "message"),
 )
 """Legal holds: while one runs, a message is not destroyed (SG-08)."""
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("message", NUMBER, ForeignKey("messages.number"), nullable=False),
+    # Why, and until when it stays; neither where it was destroyed.
+    Column("reason", String(32)),
+    Column("by", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("until", Instant),
+    Index("ix_reviews_message", "message", "number"),
+)
+"""What a person decided when a message's ``review_by`` was past; the newest counts (SG-08)."""
 
 uses = Table(
     "uses",

@@ -131,3 +131,35 @@ def test_protect_follows_each_of_those_that_a_mark_on_all_is_about() -> None:
     }
 
     assert fled({"referral": referral, "groups": [whole]}) == HONDURAS
+
+
+SAID: dict[str, Json] = {"ref": "G1", "category": "other", "nationalities": ["HN"]}
+UNSAID: dict[str, Json] = {"ref": "G2", "category": "other"}
+
+
+@pytest.mark.parametrize("name", ["ref", "part_of"])
+def test_protect_takes_no_name_of_its_own_for_whom_a_mark_is_about(name: str) -> None:
+    """Called like somebody, or part of it, it still names nobody, and so is about all."""
+    need: Json = {name: "G1", "need": "asylum_access"}
+    naming: Json = {"people": ["G1"], "need": "asylum_access"}
+
+    assert fled({"assistance": [need], "persons": [SAID, UNSAID]}) == frozenset(Country)
+    assert fled({"assistance": [naming], "persons": [SAID, UNSAID]}) == HONDURAS
+
+
+def test_protect_takes_a_mark_within_somebody_for_his() -> None:
+    """What one agreed to says nothing of the others."""
+    consent: Json = {"scope": ["asylum_procedure"]}
+    agreed: Json = {"category": "other", "nationalities": ["HN"], "consent": consent}
+
+    assert fled({"persons": [agreed, UNSAID]}) == HONDURAS
+    assert fled({"persons": [{**UNSAID, "consent": consent}, SAID]}) == frozenset(Country)
+
+
+def test_protect_believes_a_refusal_only_of_those_whom_it_names() -> None:
+    """Who else is in the answer need not be who is protected, and asked after."""
+    silent: dict[str, Json] = {"refusal_ground": "protection_firewall"}
+    naming: Json = {**silent, "people": ["G1"]}
+
+    assert fled({"answers": [silent], "persons": [SAID]}) == frozenset(Country)
+    assert fled({"answers": [naming], "persons": [SAID, UNSAID]}) == HONDURAS

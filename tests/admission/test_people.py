@@ -545,6 +545,39 @@ def test_child_is_exposed_by_an_account(age: str, *, exposed: bool) -> None:
     assert not about(persons=[holder], finances={"accounts": [{"holder": "P1"}]}).exposes_child
 
 
+@pytest.mark.parametrize(
+    ("ages", "exposed"),
+    [({"minimum": 18}, False), ({"minimum": 16}, True), ({"maximum": 40}, True), (None, True)],
+)
+def test_child_is_exposed_by_the_account_of_a_group(
+    ages: dict[str, int] | None, *, exposed: bool
+) -> None:
+    """Unless the youngest of them is of age."""
+    group = {"ref": "G1", "category": "contact", **({} if ages is None else {"ages": ages})}
+    accounts = [{"number_masked": "12****34", "holder": "G1"}]
+
+    assert about(groups=[group], finances={"accounts": accounts}).exposes_child is exposed
+
+
+def test_child_is_exposed_by_one_account_among_others() -> None:
+    """Whoever else holds one; a company is no child, whatever it is called."""
+    company = {"ref": "O1", "entity": "company", "name": "X"}
+    adult = {**ADULT, "ref": "P1"}
+    child = {"ref": "P2", "category": "contact", "age_group": "child"}
+    of_company, of_adult, of_child = (
+        {"number_masked": "12****34", "holder": each} for each in ("O1", "P1", "P2")
+    )
+
+    def exposes(*accounts: dict[str, str]) -> bool:
+        persons = [adult, child, ADULT]
+        return about(
+            persons=persons, organisations=[company], finances={"accounts": [*accounts]}
+        ).exposes_child
+
+    assert not exposes(of_company, of_adult)
+    assert exposes(of_company, of_adult, of_child)
+
+
 def test_natural_person_is_not_named_among_organisations() -> None:
     """No age can be said there, so it may be a child's name."""
     person = {"entity": "natural_person", "category": "suspect"}
@@ -623,7 +656,7 @@ def test_one_migrant_who_acted_is_found_among_others() -> None:
 
 @pytest.mark.parametrize("case", [pytest.param(each, id=each.case) for each in cases()])
 def test_published_case_breaks_no_rule_of_persons(case: Any) -> None:
-    """None of the 44 exposes a child, accuses who was moved, or marks anybody."""
+    """None of them exposes a child, accuses who was moved, or marks anybody."""
     facts = facts_of(case.message)
 
     assert (facts.exposes_child, facts.criminalises, facts.has_marked) == (False, False, False)

@@ -109,6 +109,23 @@ def test_verify_refuses_a_statement_when_anything_is_wrong(make: Callable[[], st
     assert caught.value.code is Code.USE_INVALID
 
 
+def test_verify_reads_no_statement_of_more_than_2048_characters() -> None:
+    """Spaces between its members are allowed, and are all that could make it so long."""
+    header = changed({"alg": "Ed25519", "kid": KEY.kid, "typ": "enlace-use+jws"}, {})
+    payload = json.dumps(PAYLOAD).encode()
+    by_length = {
+        len(each): each for each in (_spaced(header, payload, n) for n in range(1000, 1300))
+    }
+
+    assert verify(by_length[2048]).token == by_length[2048]
+    with pytest.raises(RefusedError):
+        verify(by_length[2049])
+
+
+def _spaced(header: bytes, payload: bytes, spaces: int) -> str:
+    return token(header, payload + b" " * spaces, KEY)
+
+
 def test_verify_refuses_a_statement_when_another_desk_sends_it() -> None:
     """A desk cannot state for another by passing on what that one signed."""
     with pytest.raises(RefusedError):

@@ -29,6 +29,7 @@ from tests.contract.ledger.asked import (
     request,
 )
 from tests.contract.ledger.test_failures import FAULTS, faulty
+from tests.contract.ledger.test_recalls import taking_back
 from tests.contract.ledger.world import FISCALIA, GUATEMALA, NOW, Maker, World
 
 
@@ -184,6 +185,28 @@ async def test_clock_runs_on_when_the_reply_was_none(
     await record(ledger, make, reply(make, asked, at=LATER + DAY))
     guatemala, _ = await listed(ledger)
     assert guatemala.closed_at == (LATER + DAY if runs_on else LATER)
+
+
+async def test_clock_runs_on_when_the_reply_was_found_out_after_its_recall(
+    ledger: Ledger, make: Maker
+) -> None:
+    """Who seals a lie as his answer, and takes it back before the desk says so, still owes one."""
+    asked = request(make)
+    await record(ledger, make, asked)
+    said = reply(make, asked, "answered")
+    await make.dispatched(ledger, said)
+    queues = [route.queue for route in said.routes]
+    waiting = await ledger.deliveries.waiting(queues, limit=10, now=NOW)
+    await ledger.deliveries.lease(
+        [number for number, _ in waiting], queues=queues, holder="desk", now=NOW, until=NOW + HOUR
+    )
+    await ledger.messages.record(taking_back(make, said), sign=make.sign)
+    assert [each.closed_at for each in await listed(ledger)] == [LATER]
+
+    returned = make.answer(said, desk=MEXICO, reason=RefusalReason.FACTS_NOT_TRUE)
+    await ledger.deliveries.answer(returned, now=LATER + HOUR, sign=make.sign)
+
+    assert [each.closed_at for each in await listed(ledger)] == [None]
 
 
 async def test_close_clocks_ends_what_still_runs(world: World, ledger: Ledger, make: Maker) -> None:
