@@ -143,8 +143,8 @@ def test_protect_takes_no_name_of_its_own_for_whom_a_mark_is_about(name: str) ->
     need: Json = {name: "G1", "need": "asylum_access"}
     naming: Json = {"people": ["G1"], "need": "asylum_access"}
 
-    assert fled({"assistance": [need], "persons": [SAID, UNSAID]}) == frozenset(Country)
-    assert fled({"assistance": [naming], "persons": [SAID, UNSAID]}) == HONDURAS
+    assert fled({"persons": [SAID, UNSAID], "assistance": [need]}) == frozenset(Country)
+    assert fled({"persons": [SAID, UNSAID], "assistance": [naming]}) == HONDURAS
 
 
 def test_protect_takes_a_mark_within_somebody_for_his() -> None:

@@ -113,9 +113,8 @@ def test_verify_reads_no_statement_of_more_than_2048_characters() -> None:
     """Spaces between its members are allowed, and are all that could make it so long."""
     header = changed({"alg": "Ed25519", "kid": KEY.kid, "typ": "enlace-use+jws"}, {})
     payload = json.dumps(PAYLOAD).encode()
-    by_length = {
-        len(each): each for each in (_spaced(header, payload, n) for n in range(1000, 1300))
-    }
+    tokens = [_spaced(header, payload, spaces) for spaces in range(1050, 1250)]
+    by_length = {len(each): each for each in tokens}
 
     assert verify(by_length[2048]).token == by_length[2048]
     with pytest.raises(RefusedError):
