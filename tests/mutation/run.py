@@ -67,7 +67,10 @@ TARGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "broker.admission.schema_rules": ("tests/admission/test_schema_rules.py",),
     "broker.admission.sealed_document": ("tests/admission/test_sealed_document.py",),
     "broker.admission.recipients": ("tests/admission/test_recipients.py",),
-    "broker.admission.recall": ("tests/admission/test_recall.py",),
+    "broker.admission.recall": (
+        "tests/admission/test_recall.py",
+        "tests/admission/rules/test_table.py",
+    ),
     "broker.admission.reply_clock": ("tests/admission/test_reply_clock.py",),
     "broker.admission.use": ("tests/admission/test_use.py",),
     "broker.admission.policy": POLICY,
