@@ -59,7 +59,7 @@ class EnlaceClient(AgencyCalls, DeskCalls):
             page = wire.read_notices((await self._request(request)).body)
             for number, token in page:
                 receipts = await self.receipts(token)
-                found.append(read_notice(number, token, keys=receipts.keys))
+                found.append(read_notice(number, token, keys=receipts.keys, counts=receipts.counts))
             if not page:
                 return tuple(found)
             after = page[-1][0]

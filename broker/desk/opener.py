@@ -15,6 +15,7 @@ from broker.desk.known_directory import BETWEEN_LOOKS, LOOKS
 from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP
 from broker.desk.open import OpenedMessage, open_hand_over
 from broker.desk.pins import Pins
+from broker.desk.prove import NOT_COUNTED_STEP
 from broker.desk.receipts import RECEIPT_KEY_STEP
 from broker.desk.trust import Trust
 from broker.desk.wallet import Held
@@ -24,15 +25,16 @@ from broker.model.events import RefusalReason
 from schemas.loader import SchemaSet
 
 DIRECTORY_AGE: Final = timedelta(seconds=60)
-"""How long a key that a country took back may still count here."""
+"""How old a directory may be before it is asked for again.
+
+The last one counts on while the gateway cannot be reached, or says that nothing has changed.
+"""
 MENDED_BY_FILES: Final = frozenset(
     {"decryption-key", "receipt-key", "root", "issuer", UNKNOWN_STEP}
 )
 """What a desk lacks that its keeper may have put in place a moment ago."""
 
-KEY_REASONS: Final = frozenset({RefusalReason.SIGNATURE_NOT_VALID, RefusalReason.CANNOT_OPEN})
-"""What another look at the directory may put right."""
-LOOKED_FOR: Final = frozenset({RECEIPT_KEY_STEP, UNKNOWN_STEP, MEMBERS_STEP})
+LOOKED_FOR: Final = frozenset({RECEIPT_KEY_STEP, NOT_COUNTED_STEP, UNKNOWN_STEP, MEMBERS_STEP})
 """What a gateway acts by already, and another may not show yet."""
 
 log = structlog.get_logger()
@@ -104,9 +106,9 @@ class Opener:
         first = await asyncio.to_thread(self._try_open, fresh, directory, held)
         if not _may_be_out_of_date(first):
             return first
-        # A key may have been stated after we last looked. A refusal is final, and a desk
-        # that stops must be started by people, so we look again before; if we cannot, these
-        # stay unanswered and come again.
+        # A key may have been stated, a member have joined or an agency's function have changed
+        # after we last looked. A refusal is final, and a desk that stops must be started by
+        # people, so we look again before; if we cannot, these stay unanswered and come again.
         done = {id(each.hand_over) for each in first.opened}
         again = [each for each in fresh if id(each) not in done]
         try:
@@ -186,8 +188,8 @@ class Opener:
 
 
 def _may_be_out_of_date(outcome: Outcome) -> bool:
-    """Could a newer directory name a key or a member that this one does not know?"""
-    return any(each.reason in KEY_REASONS for each in outcome.unopened) or _is_looked_for(outcome)
+    """Could a newer directory open what this one does not? Of no reason can we say never."""
+    return bool(outcome.unopened) or _is_looked_for(outcome)
 
 
 def _is_looked_for(outcome: Outcome) -> bool:

@@ -6,17 +6,21 @@ from datetime import datetime
 from typing import Final
 
 from broker.desk.failures import NotReadyError
+from broker.desk.notices import MAX_NOTICE_CHARS, NOTICE_TYP, moment_of
+from broker.desk.values import moment
 from broker.desk.wire import ContentRef, Recipient, Settled
 from broker.desk.wraps import Moved
 from broker.errors import Code, EvidenceError
 from broker.evidence.receipts import RECEIPT_TYP, ReceiptContent, verify_receipt
 from broker.model.events import EventKind
 from broker.model.names import AgencyRef, DeskRef, MessageId
-from keys import jws
+from keys import jws, strict_json
 from keys.errors import KeysError
 from keys.identifiers import Exchange, KeyId, kid_owner, parse_kid
 from keys.key import VerificationKey
 
+BY_RECEIPT_KEYS: Final = frozenset({RECEIPT_TYP, NOTICE_TYP})
+"""What the exchange signs with them."""
 RECEIPT_KEY_STEP: Final = "receipt-key"
 """What a desk says when it does not know the key of a receipt; it looks again before it stops."""
 
@@ -40,6 +44,13 @@ class ReceiptCheck:
         if content.issuer != self.issuer or not self.counts(content.signed_with, content.at):
             raise EvidenceError(Code.EVIDENCE_INVALID)
         return content
+
+    def may_be_out_of_date(self, token: str) -> bool:
+        """Might a newer directory let this receipt, or notice, count where this one does not?"""
+        if unknown_signer(token, self.keys) is not None:
+            return True
+        signed = _signed(token, self.keys)
+        return signed is not None and not self.counts(*signed)
 
     def require_known(self, token: str) -> None:
         """Tell a key that is missing here from a receipt that is wrong.
@@ -120,14 +131,29 @@ class ReceiptCheck:
 
 
 def unknown_signer(token: str, known: Container[KeyId]) -> KeyId | None:
-    """Which receipt key, not known here, does this receipt name? None: that is not its fault."""
+    """Which receipt key, not known here, does this token name? None: that is not its fault."""
     try:
-        header = jws.read_header(token)
+        header = jws.read_header(token, max_bytes=MAX_NOTICE_CHARS)
         kid = parse_kid(header.kid)
     except KeysError:
         return None
-    is_ours = header.typ == RECEIPT_TYP and kid_owner(kid) is Exchange.GATEWAY
+    is_ours = header.typ in BY_RECEIPT_KEYS and kid_owner(kid) is Exchange.GATEWAY
     return kid if is_ours and kid not in known else None
+
+
+def _signed(token: str, keys: Mapping[KeyId, VerificationKey]) -> tuple[KeyId, datetime] | None:
+    """By which receipt key, and when, was this signed? None: it is nothing that one signs."""
+    try:
+        typ = jws.read_header(token, max_bytes=MAX_NOTICE_CHARS).typ
+        if typ not in BY_RECEIPT_KEYS:
+            return None
+        verified = jws.verify_compact(token, typ=typ, find_key=keys.get, max_bytes=MAX_NOTICE_CHARS)
+        at = strict_json.parse_object(verified.payload)["at"]
+        # A receipt writes a text, a notice seconds.
+        signed_at = moment(at) if isinstance(at, str) else moment_of(at)
+    except (KeysError, KeyError, TypeError, ValueError, OverflowError, OSError):
+        return None
+    return verified.kid, signed_at
 
 
 def not_stated(kid: KeyId) -> NotReadyError:

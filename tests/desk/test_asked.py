@@ -13,6 +13,7 @@ from broker.desk.notices import NOTICE_TYP, read_notice
 from broker.errors import EvidenceError
 from broker.ports.requests import RequestState
 from keys import jws, strict_json
+from keys.identifiers import KeyId
 from keys.strict_json import JsonObject
 from tests.desk import world
 from tests.fakes.gateway import FakeGateway, Fault
@@ -122,12 +123,17 @@ def signed(payload: JsonObject, *, typ: str = NOTICE_TYP, kid: str = "GW-receipt
     return jws.sign_compact(strict_json.write(payload), world.signing_key(kid), typ=typ)
 
 
+def always(_kid: KeyId, _at: datetime) -> bool:
+    """No receipt key was ever taken back."""
+    return True
+
+
 KEYS = {world.signing_key("GW-receipt-1").kid: world.signing_key("GW-receipt-1").public}
 
 
 def test_read_notice_reads_an_overdue_request() -> None:
     """Who asked whom, over what, and until when."""
-    found = read_notice(3, signed(notice(channel="hlsg-mx-gt")), keys=KEYS)
+    found = read_notice(3, signed(notice(channel="hlsg-mx-gt")), keys=KEYS, counts=always)
 
     assert (found.number, found.event, found.kid, found.channel) == (
         3,
@@ -158,4 +164,4 @@ def test_read_notice_reads_an_overdue_request() -> None:
 def test_read_notice_raises_when_it_is_not_one(token: str) -> None:
     """An event that nobody knows, a member that is missing, another signer: not believed."""
     with pytest.raises(EvidenceError):
-        read_notice(1, token, keys=KEYS)
+        read_notice(1, token, keys=KEYS, counts=always)
