@@ -20,7 +20,7 @@ import structlog
 
 from broker.desk.failures import StoreError
 from broker.desk.store import Entry
-from broker.desk.wire import ContentRef
+from broker.desk.wire import LAST_HAND_OVER, ContentRef
 from broker.model.names import ContentHash, HandOverNumber, MessageId
 
 OWNER_ONLY: Final = 0o600
@@ -79,7 +79,7 @@ class Inbox:
 
     @property
     def last_hand_over(self) -> HandOverNumber:
-        """The highest hand-over number in the file; 0 if it is empty."""
+        """The highest hand-over number in the file that a gateway takes back; 0 if none is."""
         return self._last
 
     def __len__(self) -> int:
@@ -200,7 +200,8 @@ class Inbox:
         if not self.holds(ref):
             known = self._places.get(ref.message_id, ())
             self._places[ref.message_id] = (*known, _Place(ref.content_hash, self._size))
-        self._last = max(self._last, hand_over)
+        if hand_over <= LAST_HAND_OVER:
+            self._last = max(self._last, hand_over)
 
 
 def inbox_file(path: Path) -> Path:

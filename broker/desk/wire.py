@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from broker.desk.failures import AnswerError
 from broker.desk.values import (
@@ -26,6 +26,9 @@ from broker.model.delivery import QueueDepth
 from broker.model.events import DeliveryState
 from broker.model.names import AgencyRef, ContentHash, DeskRef, HandOverNumber, MessageId, QueueName
 from schemas.vocabulary import AgencyFunction, Country, Urgency
+
+LAST_HAND_OVER: Final = HandOverNumber(10**15 - 1)
+"""The highest that a gateway takes as ``Last-Event-ID``: 15 digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +196,7 @@ def read_directory(body: bytes) -> DirectoryRecord:
 
 def _hand_over(members: Mapping[str, Any]) -> ReceivedHandOver:
     return ReceivedHandOver(
-        hand_over=HandOverNumber(whole(members["hand_over"])),
+        hand_over=_hand_over_number(members["hand_over"]),
         queue=QueueName(text(members["queue"])),
         origin=agency_ref(members["origin"]),
         message_id=MessageId(text(members["id"])),
@@ -205,6 +208,14 @@ def _hand_over(members: Mapping[str, Any]) -> ReceivedHandOver:
         # Written anew: the JWE's members are texts, and its reader checks their spelling.
         sealed=json.dumps(members["sealed"], separators=(",", ":")).encode("ascii"),
     )
+
+
+def _hand_over_number(value: object) -> HandOverNumber:
+    number = HandOverNumber(whole(value))
+    # With one that no gateway takes back, the stream would never be made again.
+    if not 1 <= number <= LAST_HAND_OVER:
+        raise ValueError
+    return number
 
 
 def _result(members: Mapping[str, Any]) -> Settled | NotSettled:
