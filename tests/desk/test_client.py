@@ -7,7 +7,7 @@ import pytest
 
 from broker.desk import sign
 from broker.desk.client import EnlaceClient
-from broker.desk.failures import AnswerError, ProblemError, UnreachableError
+from broker.desk.failures import AnswerError, BusyError, ProblemError, UnreachableError
 from broker.errors import Code, ConfigurationError, DocumentError, EvidenceError
 from broker.model.events import DeliveryState, EventKind
 from broker.model.names import NO_KEY, MessageId
@@ -83,13 +83,14 @@ async def test_send_waits_as_long_as_the_gateway_asks(
 async def test_send_gives_up_at_the_deadline(
     agency: EnlaceClient, gateway: FakeGateway, clock: FakeClock
 ) -> None:
-    """The gateway's own refusal is what the caller sees then."""
+    """The gateway's own refusal is what the caller sees then, and that it may succeed later."""
     fault = Fault(status=503, code="draining", headers={"Retry-After": "50"})
     gateway.faults[MESSAGES] += [fault] * 9
 
-    with pytest.raises(ProblemError) as refused:
+    with pytest.raises(BusyError) as refused:
         await agency.send(body())
 
+    assert isinstance(refused.value, UnreachableError)
     assert refused.value.code == Code.DRAINING
     assert refused.value.retry_after == timedelta(seconds=50)
     assert sum(clock.slept) <= 120
