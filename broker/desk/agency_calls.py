@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,9 +14,11 @@ from broker.desk.origin_seal import seal_as_origin, taken_back
 from broker.desk.session import Answer, Query, Request
 from broker.desk.status import read_status
 from broker.desk.wire import Posted, Recipient
-from broker.errors import Code, ConfigurationError, SignatureError
+from broker.errors import Code, ConfigurationError, EvidenceError, SignatureError
+from broker.evidence.receipts import verify_receipt
+from broker.model.events import EventKind
 from broker.model.message import Posting, SealedPosting
-from broker.model.names import AgencyRef, Json, MessageId
+from broker.model.names import AgencyRef, DeskRef, Json, MessageId
 from broker.model.status import MessageStatus
 from broker.sealing.wire import content_hash
 from keys.key import SigningKey
@@ -120,13 +122,13 @@ class AgencyCalls(Connection):
                 it, by what is known here.
             ProblemError, UnreachableError, AnswerError: The directory could not be asked, or
                 this agency has not sent what it takes back.
+            EvidenceError, AnswerError: By the gateway's word of who has what is taken back, it
+                would be sealed to somebody else.
         """
         directory = await self.directory()
         posting = self.sign(message, second=second) if isinstance(message, bytes) else message
         named = taken_back(posting.body)
-        held_by = None
-        if named is not None:
-            held_by = [each.desk for each in (await self.status(named)).recipients]
+        held_by = None if named is None else await self._desks_of(named)
         return await asyncio.to_thread(
             seal_as_origin,
             posting,
@@ -161,6 +163,26 @@ class AgencyCalls(Connection):
             raise ValueError("a message id is a UUIDv7 in lower case")
         answer = await self._request(Request(method="GET", path=f"/v1/messages/{message_id}"))
         return read_status(answer.body)
+
+    async def _desks_of(self, message_id: MessageId) -> Sequence[DeskRef]:
+        """Which desks was this message of ours accepted for? By the gateway's receipt.
+
+        Raises:
+            EvidenceError: The receipt names others than the answer does.
+        """
+        status = await self.status(message_id)
+        receipts = await self.receipts(status.receipt)
+        # Not asked: whether its key counts still. A recall does not wait for what became of that.
+        receipt = verify_receipt(status.receipt, find_key=receipts.keys.get)
+        desks = [each.desk for each in status.recipients]
+        proven = (receipt.event, receipt.message_id, receipt.origin, receipt.content_hash)
+        if (
+            proven != (EventKind.ACCEPTED, message_id, self._agency(), status.content_hash)
+            or status.id != message_id
+            or receipt.recipients.keys() != set(desks)
+        ):
+            raise EvidenceError(Code.EVIDENCE_INVALID)
+        return desks
 
     async def _post(
         self, posting: Posting | SealedPosting, *, query: Query
