@@ -117,7 +117,7 @@ class Inbox:
             if not self._open:
                 raise StoreError(f"{self._path}: closed, after a failure or for good")
             try:
-                _write_all(self._file, data)
+                write_all(self._file, data)
                 # A crash before this line may lose these lines; nobody was told of them.
                 os.fsync(self._file)
             except OSError as error:
@@ -245,7 +245,8 @@ def _read_line(line: bytes) -> tuple[ContentRef, HandOverNumber] | None:
         return None
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it: a disk that is nearly full takes less at once than it is given."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
