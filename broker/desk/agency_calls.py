@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from broker.admission.desk_word import MESSAGE_ID
@@ -11,6 +11,7 @@ from broker.desk import sign, wire
 from broker.desk.connection import JSON_TYPE, Connection
 from broker.desk.failures import AnswerError
 from broker.desk.origin_seal import seal_as_origin, taken_back
+from broker.desk.receipts import Sent
 from broker.desk.session import Answer, Query, Request
 from broker.desk.status import read_status
 from broker.desk.wire import Posted, Recipient
@@ -20,7 +21,7 @@ from broker.model.events import EventKind
 from broker.model.message import Posting, SealedPosting
 from broker.model.names import AgencyRef, DeskRef, Json, MessageId
 from broker.model.status import MessageStatus
-from broker.sealing.wire import content_hash
+from broker.sealing.wire import content_hash, parse
 from keys.key import SigningKey
 from schemas.loader import SchemaSet
 
@@ -91,13 +92,9 @@ class AgencyCalls(Connection):
         replayed = answer.headers.get("Idempotent-Replay") == "true"
         receipts.check_accepted(
             posted.receipt,
-            message_id=posted.id,
-            origin=origin,
+            _sent(posting, posted.id, origin),
             recipients=posted.recipients,
             replayed=replayed,
-            content_hash=content_hash(posting.jwe, fewest=0)
-            if isinstance(posting, SealedPosting)
-            else None,
         )
         return Accepted(
             id=posted.id,
@@ -205,3 +202,14 @@ def _request_of(posting: Posting | SealedPosting, query: Query) -> Request:
     else:
         headers, body = {**JSON_TYPE, "Message-Signature": posting.signature}, posting.body
     return Request(method="POST", path="/v1/messages", query=query, headers=headers, body=body)
+
+
+def _sent(posting: Posting | SealedPosting, message_id: MessageId, origin: AgencyRef) -> Sent:
+    sent = Sent(message_id=message_id, origin=origin, desks=sign.desks_named_by(posting))
+    if isinstance(posting, Posting):
+        return sent
+    return replace(
+        sent,
+        content_hash=content_hash(posting.jwe, fewest=0),
+        kids=[each.kid for each in parse(posting.jwe, fewest=0).recipients],
+    )

@@ -195,7 +195,7 @@ class DeskCalls(Connection):
         for ref, result in zip(refs, results, strict=True):
             if isinstance(result, Settled):
                 receipts = await self._known_receipts(result.receipt)
-                receipts.check_settled(ref, result)
+                receipts.check_settled(ref, result, desk=self.profile.desk)
         return results
 
     async def _hand_in(self, name: str, tokens: Sequence[str]) -> bytes:

@@ -68,11 +68,7 @@ def read_receipt(token: str, trust: Trust) -> ReceiptContent:
         receipt = verify_receipt(token, find_key=trust.receipt_keys.get)
     except EvidenceError:
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt") from None
-    if (
-        receipt.event is not EventKind.ACCEPTED
-        or receipt.issuer != trust.issuer
-        or receipt.at.tzinfo is None
-    ):
+    if receipt.event is not EventKind.ACCEPTED or receipt.issuer != trust.issuer:
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt")
     if not trust.directory.receipt_counts(receipt.signed_with, receipt.at):
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step=NOT_COUNTED_STEP)

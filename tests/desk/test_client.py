@@ -164,6 +164,7 @@ BAD_RECEIPTS: dict[str, Any] = {
     "of another agency": {"origin": world.POLICIA},
     "of another gateway": {"receipt_issuer": "https://else.test"},
     "by a key that is not pinned": {"receipt_signer": "GW-receipt-2"},
+    "of a time without an offset": {"event": {"at": world.NOW.replace(tzinfo=None)}},
     "for no desk": {"event": {"recipients": {}}},
 }
 
@@ -276,6 +277,16 @@ async def test_send_takes_a_receipt_without_rules_when_it_was_signed_long_ago(
         await agency.send(body())
 
     assert (await agency.send(body())).replayed
+
+
+async def test_send_raises_when_it_was_accepted_for_others_than_it_names(
+    agency: EnlaceClient,
+) -> None:
+    """Whom a message goes to its sender has signed; answer and receipt may agree on a lie."""
+    to = {"countries": ["GT", "HN"], "compartment": "intelligence"}
+
+    with pytest.raises(EvidenceError):
+        await agency.send(sign.message_bytes(world.document(to=to)))
 
 
 async def test_sign_refuses_when_the_profile_is_a_desk_s(desk: EnlaceClient) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from broker.desk.client import EnlaceClient
+from broker.desk.failures import AnswerError
 from broker.desk.inbox import Inbox
 from broker.desk.subscribe import Subscription
 from broker.directory import AgencyRecord, DirectoryRecord
@@ -134,3 +135,14 @@ async def test_notices_look_for_a_new_receipt_key(desk: EnlaceClient, gateway: F
     listed(gateway, [(1, signed(notice(), kid="GW-receipt-2"))], [])
 
     assert [each.number for each in await desk.notices()] == [1]
+
+
+@pytest.mark.parametrize("numbers", [(2, 1), (1, 1), (0,)], ids=str)
+async def test_notices_end_when_their_numbers_do_not_rise(
+    desk: EnlaceClient, gateway: FakeGateway, numbers: tuple[int, ...]
+) -> None:
+    """A gateway that goes round in circles keeps nobody for ever."""
+    listed(gateway, [(number, signed(notice())) for number in numbers])
+
+    with pytest.raises(AnswerError):
+        await desk.notices()
