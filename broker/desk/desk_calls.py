@@ -83,7 +83,7 @@ class DeskCalls(Connection):
 
         Raises:
             EvidenceError: A receipt does not prove what it should.
-            NotReadyError: A receipt key signed it that is not pinned here.
+            NotReadyError: A receipt key signed it that nobody has stated, as far as is known here.
             ProblemError, UnreachableError, AnswerError: As ``EnlaceClient.send``.
         """
         await self._wallet.refresh()
