@@ -9,7 +9,8 @@ from typing import Final
 import structlog
 
 from broker.directory import Directory
-from keys.act import ActId, ActKind
+from keys.act import ActId
+from keys.act_kind import ActKind
 
 TAKEN_AWAY: Final = frozenset(
     {

@@ -14,7 +14,7 @@ from broker.desk.failures import ProblemError
 from broker.desk.notices import Noticed
 from broker.model.names import AgencyRef
 from broker.ports.requests import RequestState
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.charter import Charter
 from schemas.vocabulary import AgencyFunction, Country
 from tests.flow.conftest import FISCALIA, GT_DESK, Running, running

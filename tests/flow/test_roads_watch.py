@@ -5,7 +5,7 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.channel import ChannelState
 from schemas.vocabulary import Country
 from tests.flow.conftest import GT_DESK, running

@@ -31,12 +31,12 @@ from tests.mutation.mutants import Mutant, mutants  # noqa: E402 - found by the 
 EXPLAINED: Final = Path(__file__).with_name("explained.toml")
 SECONDS: Final = 60
 """A mutant that runs for so long goes in circles, and somebody would notice."""
-RULES: Final = ("tests/admission/test_rules.py", "tests/desk/test_judge.py")
+RULES: Final = ("tests/admission/rules", "tests/desk/test_judge.py")
 PEOPLE: Final = ("tests/admission/test_people.py", "tests/admission/test_firewall.py")
 POLICY: Final = (
     "tests/admission/test_decided.py",
     "tests/admission/test_policy.py",
-    "tests/admission/test_rules.py",
+    "tests/admission/rules",
 )
 TARGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "broker.admission.rules.compartments": RULES,
@@ -46,9 +46,16 @@ TARGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "broker.admission.rules.lineage": RULES,
     "broker.admission.rules.originator": RULES,
     "broker.admission.rules.reporting": RULES,
-    "broker.admission.rules.table": RULES,
-    "broker.admission.rules.rule": RULES,
+    "broker.admission.rules.table": (*RULES, "tests/admission/test_charter_rules.py"),
+    "broker.admission.rules.rule": (*RULES, "tests/admission/test_charter_rules.py"),
+    "broker.admission.rules.charter": ("tests/admission/test_charter_rules.py",),
+    "broker.admission.threads": ("tests/admission/test_threads.py",),
     "broker.admission.authorise": (*RULES, "tests/admission/test_recall.py"),
+    "broker.admission.explaining": ("tests/admission/test_explaining.py",),
+    "broker.admission.policy_changes": (
+        "tests/admission/test_policy_changes.py",
+        "tests/admission/test_decided.py",
+    ),
     "broker.admission.firewall": PEOPLE,
     "broker.admission.people": PEOPLE,
     "broker.admission.narrative": ("tests/admission/test_narrative.py",),
