@@ -15,7 +15,7 @@ from broker.model.names import Pair
 from broker.sandbox.world import Plan, make_world
 from broker.storage.ledger import open_ledger
 from broker.wiring.run import running_gateway
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.custody.envelope import INTERACTIVE_DEMO
 from schemas.vocabulary import AgencyFunction
 

@@ -81,11 +81,6 @@ class FileWatch(Generic[T]):
         self._failures = 0
         self._looking = asyncio.Lock()
 
-    @property
-    def is_failing(self) -> bool:
-        """Whether the files have changed, and do not do as they are now."""
-        return self._failures > 0
-
     async def check(self) -> bool:
         """Look now; say whether something new is in force."""
         async with self._looking:

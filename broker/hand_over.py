@@ -21,7 +21,7 @@ from broker.model.delivery import HandOver
 from broker.model.events import DeliveryState
 from broker.model.names import DeliveryNumber, HandOverNumber, QueueName
 from broker.ports.clock import Clock
-from broker.ports.deliveries import Answered, DeliveryLedger
+from broker.ports.deliveries import Answered, DeliveryLedger, TellFinding
 from broker.ports.receipts import SignReceipt
 from broker.ports.transport import Arrival, Feed, Transport
 
@@ -165,6 +165,7 @@ class HandOvers:
     transport: Transport
     clock: Clock
     sign_receipt: SignReceipt
+    tell_finding: TellFinding
     lease: timedelta = LEASE
     _sessions: set[DeskSession] = field(default_factory=set)
 
@@ -203,7 +204,9 @@ class HandOvers:
         Raises:
             LedgerUnavailableError: The desk asks again; a repeated answer changes nothing.
         """
-        answered = await self.ledger.answer(answer, now=self.clock(), sign=self.sign_receipt)
+        answered = await self.ledger.answer(
+            answer, now=self.clock(), sign=self.sign_receipt, tell=self.tell_finding
+        )
         # A crash here leaves an answered message with the transport. It arrives once more,
         # the ledger knows its answer, and it is dropped.
         for session in tuple(self._sessions):

@@ -8,11 +8,11 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Final, NewType
 
 from keys import base64url, jws, numbers, strict_json
 from keys import charter as charter_form
+from keys.act_kind import ON_ACTS, ON_CHANNELS, ON_KEYS, ON_PAIRS, ON_POLICIES, ActKind, ActReason
 from keys.charter import ChannelName
 from keys.errors import ActError, KeyFormatError, SignatureError, StatementError
 from keys.holder import Holder, HolderKind
@@ -20,6 +20,7 @@ from keys.identifiers import OWNERS, KeyId, kid_owner, parse_kid
 from keys.key import SigningKey
 from keys.strict_json import JsonObject, JsonValue
 
+NOT_SIGNED: Final = "the act is malformed, or not signed by an administrator"
 ACT_TYP: Final = "enlace-act+jws"
 MAX_ACT_CHARS: Final = 32 * 1024
 """All 330 pairs of eleven countries take 8 KiB; the longest charter that its own limits allow,
@@ -27,92 +28,11 @@ of eleven members with twenty agencies each, takes 21."""
 PAIR: Final = re.compile(r"[A-Z]{2}\.[A-Z]{2}\.[a-z]{1,20}", re.ASCII)
 ACT_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
-ActId = NewType("ActId", str)
-"""Base64url SHA-256 of the signed act: what an approval names."""
-
-
-class ActKind(StrEnum):
-    """What is done."""
-
-    SUSPEND = "suspend"
-    """Take keys out at once; one person, ratified by a second."""
-    COMPROMISE = "compromise"
-    """Somebody else may hold these keys; one person, at once, ratified by a second."""
-    CLOSE = "close"
-    """Take nothing new for these pairs; one person."""
-    ACTIVATE = "activate"
-    """Let these encryption keys receive; two persons."""
-    LIFT = "lift"
-    """Let suspended keys count again; two persons."""
-    DESTROY = "destroy"
-    """The private halves may go; two persons."""
-    OPEN = "open"
-    """Let messages go these ways; two persons."""
-    POLICY = "policy"
-    """Ask something else of keys; two persons, of two owners."""
-    SAFEGUARDS = "safeguards"
-    """Let other rules say who may send what to whom; two persons, of two owners."""
-    CHARTER = "charter"
-    """Propose a channel, or another version of one; counts when each member has consented."""
-    CONSENT = "consent"
-    """Consent to a charter, for one's own country."""
-    LEAVE_CHANNEL = "leave-channel"
-    """Take one's own country out of a channel; one person."""
-    SUSPEND_CHANNEL = "suspend-channel"
-    """Let a channel take nothing new; one person."""
-    RESUME_CHANNEL = "resume-channel"
-    """Let a suspended channel go on; two persons."""
-    CLOSE_CHANNEL = "close-channel"
-    """End a channel for good; one person."""
-    APPROVE = "approve"
-    """Agree with somebody else's act."""
-    CANCEL = "cancel"
-    """Stop what was proposed and has not taken effect."""
-
-
-class ActReason(StrEnum):
-    """Why; a code, so that no case and no person is named here."""
-
-    ROUTINE = "routine"
-    LOST = "lost"
-    STOLEN = "stolen"
-    SUSPECTED = "suspected"
-    LEFT = "left"
-    MISTAKE = "mistake"
-
-
-ON_KEYS: Final = frozenset(
-    {ActKind.SUSPEND, ActKind.COMPROMISE, ActKind.ACTIVATE, ActKind.LIFT, ActKind.DESTROY}
-)
-ON_PAIRS: Final = frozenset({ActKind.OPEN, ActKind.CLOSE})
-ON_POLICIES: Final = frozenset({ActKind.POLICY, ActKind.SAFEGUARDS})
-ON_CHANNELS: Final = frozenset(
-    {
-        ActKind.LEAVE_CHANNEL,
-        ActKind.SUSPEND_CHANNEL,
-        ActKind.RESUME_CHANNEL,
-        ActKind.CLOSE_CHANNEL,
-    }
-)
-ON_ACTS: Final = frozenset({ActKind.APPROVE, ActKind.CANCEL, ActKind.CONSENT})
-ALONE: Final = frozenset(
-    {
-        ActKind.SUSPEND,
-        ActKind.COMPROMISE,
-        ActKind.CLOSE,
-        ActKind.CANCEL,
-        ActKind.LEAVE_CHANNEL,
-        ActKind.SUSPEND_CHANNEL,
-        ActKind.CLOSE_CHANNEL,
-    }
-)
-"""What takes effect by one person's word."""
-RATIFIED: Final = frozenset({ActKind.SUSPEND, ActKind.COMPROMISE})
-BY_ALL: Final = frozenset({ActKind.CHARTER})
-"""What takes effect when every country concerned has consented."""
-BY_TWO: Final = frozenset(ActKind) - ALONE - BY_ALL - {ActKind.APPROVE, ActKind.CONSENT}
 MEMBERS: Final = frozenset({"act", "by", "at", "reason"})
 OPTIONAL: Final = frozenset({"keys", "pairs", "policy", "charter", "channel", "of", "since"})
+
+ActId = NewType("ActId", str)
+"""Base64url SHA-256 of the signed act: what an approval names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +147,7 @@ def verify(token: str, *, find_key: jws.FindKey) -> Act:
         members = strict_json.parse_object(verified.payload)
         return _read(members, token, verified.kid)
     except (SignatureError, KeyFormatError, StatementError, ValueError):
-        raise ActError("the act is malformed, or not signed by an administrator") from None
+        raise ActError(NOT_SIGNED) from None
 
 
 def _read(members: JsonObject, token: str, signed_with: KeyId) -> Act:

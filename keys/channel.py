@@ -12,7 +12,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from keys.act import ON_CHANNELS, Act, ActId, ActKind
+from keys.act import Act, ActId
+from keys.act_kind import ON_CHANNELS, ActKind
 from keys.charter import FEWEST_MEMBERS, ChannelName, Charter
 from keys.decision import Decision
 from keys.errors import ActError

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from keys.act import Act, ActId, ActKind
+from keys.act import Act, ActId
+from keys.act_kind import ActKind
 from keys.channel import Channel, ChannelState, Known, channel_of, charter_of, find_channel, name_of
 from keys.charter import Charter
 from keys.decision import Decision

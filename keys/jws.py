@@ -31,8 +31,6 @@ MAX_COMPACT_CHARS: Final = 16 * 1024
 """A receipt with 33 recipients stays below 4 KiB, a statement of a PQ key below 8."""
 MAX_DETACHED_CHARS: Final = 1000
 """Ours take 420; what is longer would not fit the frame of a sealed message."""
-SIGNATURE_CHARS: Final = 86
-"""64 bytes; an RSA-4096 signature has 683."""
 NO_CLAIMS: Final[frozenset[str]] = frozenset()
 COMPACT: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]+)", re.ASCII)
 
@@ -42,8 +40,6 @@ class Verified:
     """A payload that the key's holder signed, for this purpose."""
 
     payload: bytes = field(repr=False)
-    header: Mapping[str, Claim]
-    """The extra claims that were asked for; nothing else was in the header."""
     kid: KeyId
     key: VerificationKey
 
@@ -70,18 +66,13 @@ FindKey = Callable[[KeyId], VerificationKey | None]
 """Looks only among the keys of whom the caller expects: never a map of all the world."""
 
 
-def sign_compact(
-    payload: bytes, key: SigningKey, *, typ: str, extra: Mapping[str, Claim] | None = None
-) -> str:
+def sign_compact(payload: bytes, key: SigningKey, *, typ: str) -> str:
     """Sign bytes and carry them along: ``header.payload.signature``.
-
-    Raises:
-        SignatureError: An extra member that no reader would accept.
 
     Source:
         RFC 7515 section 3.1.
     """
-    header = jws_header.write(_members(key, typ), extra or {}, detached=False)
+    header = jws_header.write(_members(key, typ), {}, detached=False)
     signing_input = f"{header}.{base64url.encode(payload)}"
     return f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
 
@@ -106,7 +97,6 @@ def verify_compact(
     typ: str,
     find_key: FindKey,
     max_bytes: int = MAX_COMPACT_CHARS,
-    extra: frozenset[str] = NO_CLAIMS,
 ) -> Verified:
     """Who signed this token, and what does it hold?
 
@@ -115,7 +105,6 @@ def verify_compact(
         typ: Must be the header's, to the letter.
         find_key: Asked once, with a well-formed key id.
         max_bytes: Of the whole token; checked before anything is decoded.
-        extra: The header members beyond JOSE's that must be there, all of them.
 
     Raises:
         SignatureError: Anything else than a good signature by a known key.
@@ -124,11 +113,11 @@ def verify_compact(
         RFC 7515 section 5.2; RFC 8725 section 3.
     """
     header_text, payload_text, signature_text = _split(token, max_bytes)
-    header = jws_header.read(header_text, claims=extra)
+    header = jws_header.read(header_text)
     expect(header, typ=typ, detached=False)
     key = find(header, find_key)
     _check(key, header_text, payload_text.encode("ascii"), signature_text)
-    return Verified(payload=_decode(payload_text), header=header.claims, kid=key.kid, key=key)
+    return Verified(payload=_decode(payload_text), kid=key.kid, key=key)
 
 
 def verify_detached(

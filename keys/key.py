@@ -45,14 +45,14 @@ class VerificationKey:
         object.__setattr__(self, "_verify", signature.verifier(self.form))
 
     @classmethod
-    def from_jwk(cls, jwk: JsonObject, *, kid: KeyId | None = None) -> "VerificationKey":
-        """Read a public JWK; its ``kid`` counts unless one is given.
+    def from_jwk(cls, jwk: JsonObject) -> "VerificationKey":
+        """Read a public JWK and its ``kid``.
 
         Raises:
             KeyFormatError: See :func:`keys.signature.read_public`, or no key id.
         """
         form = signature.read_public(jwk)
-        return cls(kid=kid or parse_kid(jwk.get("kid")), form=form)
+        return cls(kid=parse_kid(jwk.get("kid")), form=form)
 
     @property
     def algorithm(self) -> SignatureAlgorithm:
@@ -128,7 +128,7 @@ class SigningKey(Hidden):
         return cls(kid=kid, algorithm=algorithm, secret=private_half.draw_secret(algorithm, draw))
 
     @classmethod
-    def from_jwk(cls, jwk: JsonObject, *, kid: KeyId | None = None) -> "SigningKey":
+    def from_jwk(cls, jwk: JsonObject) -> "SigningKey":
         """Read a private JWK.
 
         Raises:
@@ -136,7 +136,7 @@ class SigningKey(Hidden):
         """
         algorithm = jwk_form.signature_algorithm(jwk, private=True)
         secret = SecretBytes(jwk_form.octets(jwk, "d", private_half.SECRET_BYTES))
-        key = cls(kid=kid or parse_kid(jwk.get("kid")), algorithm=algorithm, secret=secret)
+        key = cls(kid=parse_kid(jwk.get("kid")), algorithm=algorithm, secret=secret)
         public_members = {name: value for name, value in jwk.items() if name != "d"}
         if signature.read_public(public_members) != key.public.form:
             raise KeyFormatError("the halves of the key do not belong together")
@@ -187,14 +187,14 @@ class EncryptionKey:
         object.__setattr__(self, "_halves", hybrid.load_public(self.algorithm, self.public_bytes))
 
     @classmethod
-    def from_jwk(cls, jwk: JsonObject, *, kid: KeyId | None = None) -> "EncryptionKey":
-        """Read a public AKP JWK; its ``kid`` counts unless one is given.
+    def from_jwk(cls, jwk: JsonObject) -> "EncryptionKey":
+        """Read a public AKP JWK and its ``kid``.
 
         Raises:
             KeyFormatError: Not one of the hybrids, a private member, an invalid key.
         """
         return cls(
-            kid=kid or parse_kid(jwk.get("kid")),
+            kid=parse_kid(jwk.get("kid")),
             algorithm=jwk_form.encryption_algorithm(jwk),
             public_bytes=jwk_form.octets(jwk, "pub"),
         )
@@ -259,7 +259,7 @@ class DecryptionKey(Hidden):
         return cls(kid=kid, algorithm=algorithm, seed=SecretBytes(seed))
 
     @classmethod
-    def from_jwk(cls, jwk: JsonObject, *, kid: KeyId | None = None) -> "DecryptionKey":
+    def from_jwk(cls, jwk: JsonObject) -> "DecryptionKey":
         """Read a private AKP JWK: ``priv`` is the seed.
 
         Raises:
@@ -267,7 +267,7 @@ class DecryptionKey(Hidden):
         """
         algorithm = jwk_form.encryption_algorithm(jwk, private=True)
         seed = SecretBytes(jwk_form.octets(jwk, "priv", hybrid.SEED_BYTES))
-        key = cls(kid=kid or parse_kid(jwk.get("kid")), algorithm=algorithm, seed=seed)
+        key = cls(kid=parse_kid(jwk.get("kid")), algorithm=algorithm, seed=seed)
         if jwk_form.octets(jwk, "pub") != key.public.public_bytes:
             raise KeyFormatError("the halves of the key do not belong together")
         return key

@@ -65,11 +65,6 @@ class KeyPolicy:
         return policy
 
 
-def standard_json() -> JsonObject:
-    """Give the standard policy as a document, to change and decide on."""
-    return _STANDARD_JSON
-
-
 def _merged(standard: JsonObject, given: JsonObject, where: str) -> JsonObject:
     unknown = given.keys() - standard.keys()
     if unknown:

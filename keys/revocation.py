@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from keys.act import RATIFIED, ActKind
+from keys.act_kind import RATIFIED, ActKind
 from keys.decisions import Decisions, KeyEvent
 from keys.identifiers import KeyId
 from keys.statement import Statements

@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import SUITE_OF, Suite
 from keys.decisions import KeyEvent
 from keys.errors import KeysError, NoKeyError
@@ -45,9 +45,6 @@ class KeyState(StrEnum):
     """Taken out at once by one person; comes back or is revoked."""
     COMPROMISED = "compromised"
     """Somebody else may hold the private half since then."""
-
-
-REVOKED: Final = frozenset({KeyState.SUSPENDED, KeyState.COMPROMISED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,4 +129,4 @@ def _verified(token: str, key: VerificationKey, alg: str) -> Verified:
         )
     except jwt.InvalidTokenError:
         raise SignatureError("the signature does not hold") from None
-    return Verified(payload=decoded["payload"], header={}, kid=key.kid, key=key)
+    return Verified(payload=decoded["payload"], kid=key.kid, key=key)

@@ -1,18 +1,15 @@
-"""Which messages are accepted, which are refused and why, and which real cases are written?
+"""Which messages are accepted, and which real cases are written?
 
 The documentation, the demonstration and the tests read their examples here.
 """
 
-from collections.abc import Iterator, Sequence
-from copy import deepcopy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
 import orjson
-
-from schemas.loader import Violation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,17 +18,6 @@ class Accepted:
 
     name: str
     message: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A message that its schema refuses: an accepted one, changed by a patch."""
-
-    name: str
-    promise: str
-    message: Any
-    violations: tuple[Violation, ...]
-    """All of them, in the order in which they are reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,22 +46,6 @@ def accepted(kind: str) -> Iterator[Accepted]:
         yield Accepted(name=name, message=data)
 
 
-def refused(kind: str) -> Iterator[Refused]:
-    """The refused examples of a kind or of ``envelope``, by file name.
-
-    The base of an envelope example is a path such as ``route-report/<name>``.
-    """
-    for name, data in _read(kind, "examples", "refuse"):
-        base_kind, _, base_name = data["base"].rpartition("/")
-        base = _folder(base_kind or kind, "examples", "accept").joinpath(base_name)
-        yield Refused(
-            name=name,
-            promise=data["promise"],
-            message=patched(orjson.loads(base.read_bytes()), data["patch"]),
-            violations=tuple(Violation(**each) for each in data["violations"]),
-        )
-
-
 def cases() -> Iterator[Case]:
     """The real cases, by file name; beside them lie the agencies that send them."""
     for name, data in _read("examples", "cases"):
@@ -92,30 +62,6 @@ def cases() -> Iterator[Case]:
         )
 
 
-def patched(document: Any, patch: Sequence[dict[str, Any]]) -> Any:  # noqa: ANN401 - any JSON
-    """Apply the add, remove and replace operations of a JSON Patch (RFC 6902) to a copy.
-
-    Raises:
-        LookupError: An operation names a place that the document does not have.
-        ValueError: An operation is none of the three.
-    """
-    changed = deepcopy(document)
-    for operation in patch:
-        *parents, last = _tokens(operation["path"])
-        holder = changed
-        for token in parents:
-            holder = _child(holder, token)
-        _apply(operation, holder, last)
-    return changed
-
-
-def resolved(document: Any, pointer: str) -> Any:  # noqa: ANN401 - any JSON
-    """The member that a JSON Pointer (RFC 6901) names; LookupError where there is none."""
-    for token in _tokens(pointer):
-        document = _child(document, token)
-    return document
-
-
 def _folder(*parts: str) -> Traversable:
     return files("schemas").joinpath(*parts)
 
@@ -124,26 +70,3 @@ def _read(*parts: str) -> Iterator[tuple[str, Any]]:
     found = (entry for entry in _folder(*parts).iterdir() if entry.name.endswith(".json"))
     for entry in sorted(found, key=lambda entry: entry.name):
         yield entry.name, orjson.loads(entry.read_bytes())
-
-
-def _tokens(pointer: str) -> list[str]:
-    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
-
-
-def _child(holder: Any, token: str) -> Any:  # noqa: ANN401 - any JSON
-    return holder[int(token)] if isinstance(holder, list) else holder[token]
-
-
-def _apply(operation: dict[str, Any], holder: Any, last: str) -> None:  # noqa: ANN401 - any JSON
-    match operation["op"], holder:
-        case "add", list():
-            holder.insert(len(holder) if last == "-" else int(last), operation["value"])
-        case "add", dict():
-            holder[last] = operation["value"]
-        case "replace", _:
-            _child(holder, last)
-            holder[int(last) if isinstance(holder, list) else last] = operation["value"]
-        case "remove", _:
-            del holder[int(last) if isinstance(holder, list) else last]
-        case _:
-            raise ValueError(f"Examples use add, replace and remove, not {operation['op']}")

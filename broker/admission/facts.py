@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from broker.admission.firewall import MEMBER_COUNTRIES
 from broker.admission.narrative import tells
+from broker.admission.origins import MEMBER_COUNTRIES
 from broker.admission.people import people_of
 from broker.admission.policy import STANDARD_POLICY
 from broker.model.facts import Evaluation, Facts, Grant

@@ -1,101 +1,50 @@
 """From whom must this message be kept? The countries that protected persons fled (SG-01).
 
 A person who seeks protection must never become known, by it, to the country of nationality
-or habitual residence. The schemas let a nationality stand beside a protection status
-at any depth, so the whole body is looked through.
+or habitual residence. The schemas let a mark stand on somebody, beside him and on all at once, and
+a nationality in other places, so the whole body is looked through.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
+from broker.admission.origins import all_origins, is_said, objects, parts_of, texts
 from broker.model.names import Json
-from schemas.vocabulary import Compartment, Country
+from schemas.vocabulary import Country
 
 MARKS: Final = frozenset({"asylum_seeker", "refugee", "international_protection_need"})
 """1951 Refugee Convention; the code list ``protection_status`` has their labels."""
 FIREWALL: Final = "protection_firewall"
 """A ground to refuse an answer. Who reads it knows that somebody here seeks protection."""
-MARK_CODES: Final = MARKS | {"asylum_access", "asylum_procedure", FIREWALL}
-"""What says the same in another list: a need, a profile, the scope of a consent, a ground."""
-STATELESS: Final = "statelessness"
-"""Of whom has this profile the residence says it all (1951 Convention, Art. 1A(2))."""
-MEMBER_COUNTRIES: Final = frozenset(country.value for country in Country)
+MARK_CODES: Final = MARKS | {"asylum_access", "asylum_procedure", "persecution", FIREWALL}
+"""What says the same in another list: a need, a profile, the scope of a consent, why somebody
+left, a ground."""
 EVERY_COUNTRY: Final = frozenset(Country)
-NATIONAL_PAPERS: Final = frozenset({"passport", "identity_card", "birth_certificate"})
-"""A country issues these to its own nationals; a visa or a stamp it gives to others."""
-FALSE_PAPERS: Final = frozenset(
-    {"counterfeit", "altered", "fraudulently_obtained", "impostor", "stolen_blank", "false"}
-)
-"""Conditions of a document that says nothing true of who carries it."""
-MARKING: Final = frozenset({"protection_status", "profiles", "needs", "consent", "refusal_ground"})
-"""The members by which somebody is marked."""
-TELLING: Final = frozenset(
-    {
-        "habitual_residence",
-        "naturalised_in",
-        "nationality",
-        "nationalities",
-        "holders",
-    }
-)
-"""The members that may tell where somebody comes from, beside those of a paper."""
-DEEPEST: Final = 8
-"""How far ``part_of`` is followed; a circle ends there."""
+NAME: Final = re.compile(r"[A-Z]{1,3}[0-9]{1,4}|PS-[A-Z0-9]{4,20}", re.ASCII)
+"""``local_ref`` and ``pseudonym`` of the schemas: names another item of the body."""
+OWN_NAMES: Final = frozenset({"ref", "pseudonym", "part_of"})
 
 
-def protected_origins(body: Json, compartment: Compartment | None) -> frozenset[Country]:
-    """Name the Member Countries that must not receive this body.
+def marked_origins(body: dict[str, Json]) -> frozenset[Country]:
+    """Where do those come from who are marked as seeking protection?
+
+    One of whom nothing is said may come from anywhere: then it is every Member Country. A mark that
+    stands on nobody is about whom it names, or holds; if it names and holds nobody, about all.
 
     Args:
         body: Valid by its schema.
-        compartment: In ``protection`` everybody counts as protected; elsewhere who is
-            marked so. None (a channel) is taken as ``protection``: the stricter.
     """
-    items = [*objects(body)]
-    fled = marked_origins(items)
-    if compartment in {None, Compartment.PROTECTION}:
-        fled |= all_origins(items)
-    return fled
-
-
-def all_origins(items: Iterable[dict[str, Json]]) -> frozenset[Country]:
-    """Where does anybody come from?"""
-    telling = (each for each in items if not each.keys().isdisjoint(TELLING) or _is_paper(each))
-    return _members(code for each in telling for code in origins(each))
-
-
-def marked_origins(items: Iterable[dict[str, Json]]) -> frozenset[Country]:
-    """Where do those come from who are marked as seeking protection?
-
-    One of whom nothing is said may come from anywhere: then it is every Member Country. A mark on
-    what holds several, as a referral's consent, is one on each of them.
-    """
-    every = [*items]
-    marked = [each for each in every if not each.keys().isdisjoint(MARKING) and is_marked(each)]
-    by_ref = {str(each["ref"]): each for each in every if "ref" in each} if marked else {}
+    cast = _cast_of(body)
     fled: frozenset[Country] = frozenset()
-    for each in marked:
-        people = [*_people_in(each)]
-        if any(_is_unsaid(one, by_ref) for one in people) or _refuses_unsaid(each, people):
+    for mark in _marks(body):
+        people = cast.named_by(mark)
+        if not all(cast.is_said(one) for one in people) or cast.leaves_unsaid(mark):
             return EVERY_COUNTRY
-        fled |= _members(_origins_with_parts(each, by_ref))
-        fled |= _members(code for one in people for code in _origins_with_parts(one, by_ref))
+        fled |= all_origins(objects(mark.item))
+        fled |= all_origins(part for one in people for part in parts_of(one, cast.by_name))
     return fled
-
-
-def is_marked(item: dict[str, Json]) -> bool:
-    """Is this somebody who seeks or has international protection?"""
-    status = item.get("protection_status")
-    if (isinstance(status, str) and status in MARKS) or item.get("refusal_ground") == FIREWALL:
-        return True
-    consent = item.get("consent")
-    if isinstance(consent, dict) and any(
-        code in MARK_CODES for code in _texts(consent.get("scope"))
-    ):
-        return True
-    return any(
-        code in MARK_CODES for name in ("profiles", "needs") for code in _texts(item.get(name))
-    )
 
 
 def is_somebody(item: dict[str, Json]) -> bool:
@@ -103,64 +52,93 @@ def is_somebody(item: dict[str, Json]) -> bool:
     return "category" in item or "pseudonym" in item
 
 
-def objects(body: Json) -> Iterator[dict[str, Json]]:
-    """Give every object of a body, at any depth."""
-    stack: list[Json] = [body]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mark:
+    """Where a mark stands."""
+
+    item: dict[str, Json]
+    holder: dict[str, Json] | None
+    """Who it stands on: the item itself, or somebody around it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Cast:
+    """Who is in a body, and by which names other items name them."""
+
+    by_name: dict[str, dict[str, Json]] = field(default_factory=dict)
+    everybody: list[dict[str, Json]] = field(default_factory=list)
+    groups: set[int] = field(default_factory=set)
+    """By ``id``: an item of a list that is called so is several people."""
+
+    def is_said(self, somebody: dict[str, Json]) -> bool:
+        return is_said(somebody, self.by_name, is_group=id(somebody) in self.groups)
+
+    def named_by(self, mark: _Mark) -> list[dict[str, Json]]:
+        """Find whom a mark is about."""
+        if mark.holder is not None:
+            return [mark.holder]
+        found = [*_outermost_people(mark.item)]
+        named = (self.by_name.get(name) for name in _names_in(mark.item))
+        found += [each for each in named if each is not None and is_somebody(each)]
+        if found or mark.item.get("refusal_ground") == FIREWALL:
+            return found
+        return self.everybody
+
+    def leaves_unsaid(self, mark: _Mark) -> bool:
+        """Say whether it is about somebody who is not in the body at all.
+
+        Whoever asks after his own national, and reads that the answer is refused to protect
+        somebody, learns from that alone who is protected.
+        """
+        if mark.holder is None and any(name not in self.by_name for name in _names_in(mark.item)):
+            return True
+        return mark.item.get("refusal_ground") == FIREWALL and not self.named_by(mark)
+
+
+def _cast_of(body: dict[str, Json]) -> _Cast:
+    cast = _Cast()
+    for each in objects(body):
+        for name in ("ref", "pseudonym"):
+            if isinstance(named := each.get(name), str):
+                cast.by_name[named] = each
+        if is_somebody(each):
+            cast.everybody.append(each)
+        groups = each.get("groups")
+        cast.groups.update(map(id, groups if isinstance(groups, list) else ()))
+    return cast
+
+
+def _marks(body: dict[str, Json]) -> Iterator[_Mark]:
+    stack: list[tuple[Json, dict[str, Json] | None]] = [(body, None)]
     while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            yield node
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)
+        node, holder = stack.pop()
+        if isinstance(node, list):
+            stack.extend((each, holder) for each in node)
+        elif isinstance(node, dict):
+            holder = node if is_somebody(node) else holder
+            if _bears_mark(node):
+                yield _Mark(item=node, holder=holder)
+            stack.extend((each, holder) for each in node.values())
 
 
-def origins(item: dict[str, Json]) -> Iterator[str]:
-    """Give the codes of where a person, or a group of persons, comes from."""
-    for name in ("habitual_residence", "naturalised_in", "nationality"):
-        code = item.get(name)
-        if isinstance(code, str):
-            yield code
-    nationalities = item.get("nationalities")
-    for entry in nationalities if isinstance(nationalities, list) else ():
-        # A person has codes; a group has counts by code.
-        code = entry.get("country") if isinstance(entry, dict) else entry
-        if isinstance(code, str):
-            yield code
-    yield from _texts(item.get("holders"))
-    if _is_paper(item):
-        yield from (
-            code
-            for name in ("country", "issuing_country")
-            if isinstance(code := item.get(name), str)
-        )
+def _bears_mark(item: dict[str, Json]) -> bool:
+    return any(
+        value in MARK_CODES if isinstance(value, str) else not MARK_CODES.isdisjoint(texts(value))
+        for value in item.values()
+    )
 
 
-def _is_paper(item: dict[str, Json]) -> bool:
-    return item.get("kind") in NATIONAL_PAPERS
+def _names_in(item: dict[str, Json]) -> Iterator[str]:
+    """Give the names of other items that stand in this one."""
+    for member, value in item.items():
+        if member in OWN_NAMES:
+            continue
+        for text in (value,) if isinstance(value, str) else texts(value):
+            if NAME.fullmatch(text):
+                yield text
 
 
-def _origins_with_parts(
-    item: dict[str, Json], by_ref: Mapping[str, dict[str, Json]]
-) -> Iterator[str]:
-    for each in _parts_of(item, by_ref):
-        yield from origins(each)
-
-
-def _parts_of(
-    item: dict[str, Json], by_ref: Mapping[str, dict[str, Json]]
-) -> Iterator[dict[str, Json]]:
-    """Give what is said of somebody: there, in parts of it, or of the group that it is part of."""
-    whole: dict[str, Json] | None = item
-    for _ in range(DEEPEST):
-        if whole is None:
-            return
-        yield from objects(whole)
-        whole = by_ref.get(str(whole.get("part_of")))
-
-
-def _people_in(item: dict[str, Json]) -> Iterator[dict[str, Json]]:
-    """Give whom a mark on this is about: itself, or the outermost people that it holds."""
+def _outermost_people(item: dict[str, Json]) -> Iterator[dict[str, Json]]:
     stack: list[Json] = [item]
     while stack:
         node = stack.pop()
@@ -171,42 +149,3 @@ def _people_in(item: dict[str, Json]) -> Iterator[dict[str, Json]]:
                 yield node
             else:
                 stack.extend(node.values())
-
-
-def _is_unsaid(somebody: dict[str, Json], by_ref: Mapping[str, dict[str, Json]]) -> bool:
-    # A list that says of itself that it is not whole leaves some of them unsaid.
-    is_open = somebody.get("other_nationalities") is True
-    told = (each for each in _parts_of(somebody, by_ref) if _says_origin(each))
-    return is_open or next(told, None) is None
-
-
-def _says_origin(item: dict[str, Json]) -> bool:
-    """Say whether this tells where somebody comes from, and not only where else he belongs.
-
-    Who was naturalised came from another country; who lives somewhere may be a national of
-    another, unless he has no nationality; and a false passport is a smuggler's word.
-    """
-    if item.get("condition") in FALSE_PAPERS:
-        return False
-    told: dict[str, Json] = {**item, "naturalised_in": None}
-    if STATELESS not in _texts(item.get("profiles")):
-        told["habitual_residence"] = None
-    return any(True for _ in origins(told))
-
-
-def _refuses_unsaid(item: dict[str, Json], people: Sequence[dict[str, Json]]) -> bool:
-    """Say whether an answer is refused to protect somebody of whom nothing else is said.
-
-    Whoever asks after his own national learns from that ground alone that he is protected.
-    """
-    return not people and item.get("refusal_ground") == FIREWALL
-
-
-def _members(codes: Iterable[str]) -> frozenset[Country]:
-    return frozenset(Country(code) for code in codes if code in MEMBER_COUNTRIES)
-
-
-def _texts(value: Json) -> Iterator[str]:
-    for each in value if isinstance(value, list) else ():
-        if isinstance(each, str):
-            yield each

@@ -7,12 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from broker.admission.firewall import (
-    MARK_CODES,
-    all_origins,
-    is_somebody,
-    marked_origins,
-)
+from broker.admission.firewall import MARK_CODES, is_somebody, marked_origins
+from broker.admission.origins import all_origins, texts
 from broker.model.names import Json
 from schemas.vocabulary import Country
 
@@ -66,14 +62,15 @@ def people_of(body: dict[str, Json], year: int) -> People:
         body: Valid by its schema.
         year: In which the message was created, so that a birth date tells an age.
     """
-    items, texts = _taken_apart(body)
+    items, words = _taken_apart(body)
     persons = [*_persons(body)]
     somebody = [each for each in items if is_somebody(each)]
+    # A code tells it in whatever list it stands.
+    has_marked = not MARK_CODES.isdisjoint(words)
     return People(
-        marked_origins=marked_origins(items),
+        marked_origins=marked_origins(body) if has_marked else frozenset(),
         all_origins=all_origins(items),
-        # A code tells it in whatever list it stands.
-        has_marked=not MARK_CODES.isdisjoint(texts),
+        has_marked=has_marked,
         has_children=any(map(_is_about_children, items)) or any(map(_may_be_child, persons)),
         exposes_child=any(_is_exposed(each, year) for each in persons)
         or any(map(_is_named_beside, items))
@@ -86,18 +83,18 @@ def people_of(body: dict[str, Json], year: int) -> People:
 def _taken_apart(body: dict[str, Json]) -> tuple[list[dict[str, Json]], list[str]]:
     """Give every object and every text of a body, at any depth."""
     items: list[dict[str, Json]] = []
-    texts: list[str] = []
+    words: list[str] = []
     stack: list[Json] = [body]
     while stack:
         node = stack.pop()
         if isinstance(node, str):
-            texts.append(node)
+            words.append(node)
         elif isinstance(node, dict):
             items.append(node)
             stack.extend(node.values())
         elif isinstance(node, list):
             stack.extend(node)
-    return items, texts
+    return items, words
 
 
 def _persons(body: dict[str, Json]) -> Iterator[dict[str, Json]]:
@@ -163,23 +160,26 @@ def _is_named_beside(item: dict[str, Json]) -> bool:
 
 
 def _holds_account(items: Sequence[dict[str, Json]], persons: Sequence[dict[str, Json]]) -> bool:
-    """Say whether a child stands behind the number of an account."""
-    children = {str(each["ref"]) for each in persons if "ref" in each and _is_about_children(each)}
-    return bool(children) and any(
-        "number_masked" in each and str(each.get("holder")) in children for each in items
-    )
+    """Say whether somebody who may be a child stands behind the number of an account."""
+    accounts = [each for each in items if "number_masked" in each]
+    if not accounts:
+        return False
+    grown_up = {str(each.get("ref")) for each in persons if not _may_be_child(each)}
+    people = {str(each["ref"]) for each in items if is_somebody(each) and "ref" in each}
+    adults = grown_up | {str(each.get("ref")) for each in items if _is_grown_up(each.get("ages"))}
+    return any(str(each.get("holder")) in people - adults for each in accounts)
 
 
 def _is_accused_of_moving(item: dict[str, Json]) -> bool:
     """Say whether somebody is accused, and has no role but that of being moved."""
     if item.get("category") not in ACCUSED:
         return False
-    roles = {*_texts(item.get("roles"))}
+    roles = {*texts(item.get("roles"))}
     return "passenger" in roles and roles <= ONLY_MOVED
 
 
 def _is_acting(item: dict[str, Json]) -> bool:
-    roles = {*_texts(item.get("roles"))}
+    roles = {*texts(item.get("roles"))}
     return "migrant_acting_as_guide" in roles or (
         item.get("category") in MOVED and not roles.isdisjoint(ACTING)
     )
@@ -190,10 +190,4 @@ def _lacks_basis(person: dict[str, Json]) -> bool:
 
 
 def _has_one(item: Mapping[str, Json], name: str, codes: frozenset[str]) -> bool:
-    return any(each in codes for each in _texts(item.get(name)))
-
-
-def _texts(value: Json) -> Iterator[str]:
-    for each in value if isinstance(value, list) else ():
-        if isinstance(each, str):
-            yield each
+    return any(each in codes for each in texts(item.get(name)))

@@ -29,9 +29,8 @@ ANSWERS: Final = frozenset(
         "permission_refused",
     }
 )
-"""Outcomes of a reply after which nobody waits any more."""
-LAST_WORDS: Final = frozenset({"more_time", "more_information_needed", "forwarded"})
-"""Outcomes that are noted; the clock runs on, and its due time does not move."""
+"""Outcomes of a reply after which nobody waits any more. Any other is noted; the clock runs on, and
+its due time does not move."""
 
 
 def due_at(

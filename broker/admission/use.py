@@ -55,7 +55,6 @@ def verify_use(
         content_hash=word.content_hash,
         reader=reader,
         purpose=purpose,
-        stated_at=word.signed_at,
         token=token,
     )
 

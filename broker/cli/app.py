@@ -139,7 +139,7 @@ def _admin() -> typer.Typer:
     admin.add_typer(_group_of({"add": participants.add_desk}), name="desk")
     admin.add_typer(_group_of({"add": participants.add_client}), name="client")
     admin.add_typer(_group_of({"open": pairs.open_pair, "close": pairs.close_pair}), name="pair")
-    admin.add_typer(_group_of(channels.commands()), name="channel")
+    admin.add_typer(_channel(), name="channel")
     admin.add_typer(_group_of({"add": statements.add}), name="statement")
     admin.add_typer(_group_of({"propose": deciding.propose_policy}), name="policy")
     admin.add_typer(_group_of({"propose": safeguards.propose}), name="safeguards")
@@ -154,6 +154,21 @@ def _admin() -> typer.Typer:
         _group_of({"add": holds.add, "lift": holds.lift, "list": holds.list_holds}), name="hold"
     )
     return admin
+
+
+def _channel() -> typer.Typer:
+    return _group_of(
+        {
+            "propose": channels.propose,
+            "consent": channels.consent,
+            "leave": channels.leave,
+            "suspend": channels.suspend,
+            "close": channels.close,
+            "resume": channels.resume,
+            "list": channels.list_channels,
+            "show": channels.show,
+        }
+    )
 
 
 def _group_of(commands: dict[str, Command]) -> typer.Typer:

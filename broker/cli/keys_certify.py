@@ -13,6 +13,7 @@ import typer
 
 from broker.cli.confirm import confirm
 from broker.cli.options import YesOption
+from broker.cli.public_files import write_new
 from broker.cli.public_keys import read_public_keys
 from broker.cli.terminal import terminal_of
 
@@ -28,8 +29,8 @@ def certify(  # noqa: PLR0917 - a command has the options it has
     yes: YesOption = False,
 ) -> None:
     """Draft a key statement for each public key."""
-    from broker.cli.ceremony.drafts import Document, Draft  # noqa: PLC0415 - half a second
-    from broker.cli.ceremony.files import read_root, write_new  # noqa: PLC0415
+    from broker.cli.ceremony.drafts import Document, Draft  # noqa: PLC0415 - a tenth of a second
+    from broker.cli.ceremony.files import read_root  # noqa: PLC0415
     from broker.cli.ceremony.making import check_certifiable, statement_terms  # noqa: PLC0415
     from broker.cli.ceremony.telling import show_draft  # noqa: PLC0415
     from keys.statement import issue  # noqa: PLC0415

@@ -13,37 +13,35 @@ from broker.cli.passphrases import read_passphrase
 from broker.cli.session import open_client
 from broker.cli.terminal import Terminal, terminal_of
 from broker.model.names import DeliveryNumber
+from keys.act_kind import ActKind
+from keys.identifiers import KeyId
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
-    from keys.identifiers import KeyId
 
 
 def erase(
     context: typer.Context,
-    kid: Annotated[str, typer.Argument(parser=read_kid, metavar="KID")],
+    kid: Annotated[KeyId, typer.Argument(parser=read_kid, metavar="KID")],
     profile: ProfileOption = Path(),
     yes: YesOption = False,
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Erase a private key that two administrators let go, and for which nothing waits."""
     from keys.custody.provider import open_provider  # noqa: PLC0415 - a tenth of a second
-    from keys.identifiers import parse_kid  # noqa: PLC0415
 
-    terminal, key = terminal_of(context), parse_kid(kid)
+    terminal = terminal_of(context)
     client = open_client(profile, terminal)
-    asyncio.run(_require_let_go(client, key, terminal))
-    terminal.say("erase.key", kid=key, file=client.profile.key_file)
+    asyncio.run(_require_let_go(client, kid, terminal))
+    terminal.say("erase.key", kid=kid, file=client.profile.key_file)
     confirm(terminal, yes=yes)
     file = passphrase_file or client.profile.passphrase_file
-    open_provider(client.profile.key_file, read_passphrase(file, terminal)).erase(key)
-    terminal.record({"kid": key, "state": "erased"}, ("kid", "state"))
+    open_provider(client.profile.key_file, read_passphrase(file, terminal)).erase(kid)
+    terminal.record({"kid": kid, "state": "erased"}, ("kid", "state"))
 
 
-async def _require_let_go(client: "EnlaceClient", kid: "KeyId", terminal: Terminal) -> None:
+async def _require_let_go(client: "EnlaceClient", kid: KeyId, terminal: Terminal) -> None:
     """Ask the exchange, not the person: what is erased too early loses messages."""
-    from keys.act import ActKind  # noqa: PLC0415 - loaded already
-
     async with client:
         directory, now = await client.directory(), client.timing.clock()
         events = directory.decisions.events_of(kid)

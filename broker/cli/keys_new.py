@@ -37,7 +37,7 @@ def new(  # noqa: PLR0917 - a command has the options it has
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Make keys: into a new key file, or to those of an existing file or token."""
-    from broker.cli.key_making import KeyPlan  # noqa: PLC0415 - half a second
+    from broker.cli.key_making import KeyPlan  # noqa: PLC0415 - a tenth of a second
     from keys.custody.provider import open_provider  # noqa: PLC0415
 
     terminal = terminal_of(context)

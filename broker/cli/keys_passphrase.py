@@ -19,7 +19,7 @@ def passphrase(
     ] = None,
 ) -> None:
     """Change the passphrase of a key file, or the PIN of a token."""
-    from keys.custody.provider import open_provider  # noqa: PLC0415 - a quarter of a second
+    from keys.custody.provider import open_provider  # noqa: PLC0415 - a tenth of a second
 
     terminal = terminal_of(context)
     provider = open_provider(file, read_passphrase(passphrase_file, terminal))

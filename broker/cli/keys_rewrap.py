@@ -13,29 +13,26 @@ from broker.cli.exit_codes import ExitCode
 from broker.cli.options import ProfileOption, read_kid
 from broker.cli.session import open_client
 from broker.cli.terminal import Terminal, finish, terminal_of
+from keys.identifiers import KeyId
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
     from broker.desk.rewrap import OnProgress, RewrapTotals
-    from keys.identifiers import KeyId
 
 COLUMNS = ("old", "new", "rewrapped", "left")
 
 
 def rewrap(
     context: typer.Context,
-    old: Annotated[str, typer.Argument(parser=read_kid, metavar="OLD")],
+    old: Annotated[KeyId, typer.Argument(parser=read_kid, metavar="OLD")],
     profile: ProfileOption = Path(),
-    to: Annotated[str | None, typer.Option("--to", parser=read_kid, metavar="NEW")] = None,
+    to: Annotated[KeyId | None, typer.Option("--to", parser=read_kid, metavar="NEW")] = None,
 ) -> None:
     """Re-wrap what waits; called again after an interruption, it goes on."""
-    from keys.identifiers import parse_kid  # noqa: PLC0415 - a tenth of a second
-
     terminal = terminal_of(context)
-    old_kid, new_kid = parse_kid(old), None if to is None else parse_kid(to)
     client = open_client(profile, terminal)
     with _progress(terminal) as on_progress:
-        totals = asyncio.run(_run(client, old_kid, new_kid, on_progress))
+        totals = asyncio.run(_run(client, old, to, on_progress))
     for each in totals.left:
         terminal.warn("rewrap.left", id=each.ref.message_id, code=each.code)
     terminal.record(
@@ -51,7 +48,7 @@ def rewrap(
 
 
 async def _run(
-    client: "EnlaceClient", old: "KeyId", new: "KeyId | None", on_progress: "OnProgress"
+    client: "EnlaceClient", old: KeyId, new: KeyId | None, on_progress: "OnProgress"
 ) -> "RewrapTotals":
     from broker.desk.rewrap import Rewrapper  # noqa: PLC0415 - loads the client
 

@@ -25,7 +25,7 @@ def show(
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Show the public halves of the keys in a key file."""
-    from keys.custody.provider import open_provider  # noqa: PLC0415 - a quarter of a second
+    from keys.custody.provider import open_provider  # noqa: PLC0415 - a tenth of a second
 
     terminal = terminal_of(context)
     bundle = open_provider(file, read_passphrase(passphrase_file, terminal)).read()
@@ -36,7 +36,7 @@ def pin(
     context: typer.Context, files: Annotated[list[Path], typer.Argument(metavar="ROOT")]
 ) -> None:
     """Write `roots.json` from roots that came by a safe way."""
-    from broker.cli.ceremony.files import read_root  # noqa: PLC0415 - half a second
+    from broker.cli.ceremony.files import read_root  # noqa: PLC0415 - a tenth of a second
     from broker.cli.ceremony.telling import show_root  # noqa: PLC0415
     from broker.desk.pins import Pins  # noqa: PLC0415
 

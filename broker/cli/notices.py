@@ -1,4 +1,4 @@
-"""`enlace notices`: what has the exchange told this country, of keys and of requests?"""
+"""`enlace notices`: what has the exchange told this country, of keys, requests and messages?"""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ COLUMNS: Final = (
     "since",
     "channel",
     "due",
+    "reason",
     "id",
     "origin",
     "recipient",
@@ -60,6 +61,7 @@ def _rows(noticed: "Noticed") -> list[Record]:
             "since": _moment(noticed.since),
             "channel": noticed.channel,
             "due": _moment(noticed.due),
+            "reason": noticed.reason,
             "at": moment(noticed.at),
             "id": message_id,
             "origin": origin,

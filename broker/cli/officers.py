@@ -21,7 +21,7 @@ def read_officer_key(
         CommandError: There is none of that name, or several and none was named.
         CustodyError: The file does not open, or others may read it.
     """
-    from keys.custody.provider import open_provider  # noqa: PLC0415 - half a second
+    from keys.custody.provider import open_provider  # noqa: PLC0415 - a tenth of a second
 
     passphrase = read_passphrase(passphrase_file, terminal, ask="passphrase.officer")
     signing = open_provider(file, passphrase).read().signing

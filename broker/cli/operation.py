@@ -8,6 +8,7 @@ import typer
 
 from broker.cli.exit_codes import worst
 from broker.cli.explain import CommandError, RefusalError
+from broker.cli.public_files import write_new
 from broker.cli.terminal import Terminal, finish, json_line, terminal_of
 from broker.cli.validate import tell
 from schemas.vocabulary import Country, HandlingCode
@@ -64,8 +65,6 @@ def total(
         said = terminal.text("operation.too_much", member=error.member, limit=error.limit)
         raise RefusalError(said) from None
     if output is not None:
-        from broker.cli.ceremony.files import write_new  # noqa: PLC0415 - loads keys
-
         write_new(output, [json_line(body)])
     if terminal.json:
         terminal.line(body)

@@ -8,7 +8,8 @@ from typing import Annotated, Final
 import typer
 
 from broker.model.names import AgencyRef, DeskRef
-from keys.identifiers import OWNERS, Owner
+from keys.errors import KeyFormatError
+from keys.identifiers import OWNERS, KeyId, Owner, parse_kid
 from schemas.vocabulary import Country
 
 MAX_AGENCY_CHARS: Final = 32
@@ -124,15 +125,12 @@ def read_client_id(text: str) -> str:
     return text
 
 
-def read_kid(text: str) -> str:
+def read_kid(text: str) -> KeyId:
     """Read ``GT-desk-1``.
 
     Raises:
         ValueError: It is not of that form.
     """
-    from keys.errors import KeyFormatError  # noqa: PLC0415 - a tenth of a second
-    from keys.identifiers import parse_kid  # noqa: PLC0415
-
     try:
         return parse_kid(text)
     except KeyFormatError as error:

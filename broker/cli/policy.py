@@ -38,7 +38,7 @@ def check(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Read a policy and say what it would change."""
-    from broker.admission.decided import follows  # noqa: PLC0415 - half a second
+    from broker.admission.decided import follows  # noqa: PLC0415 - a tenth of a second
     from broker.admission.policy_changes import WAYS, compare  # noqa: PLC0415
 
     terminal = terminal_of(context)
@@ -74,7 +74,7 @@ def explain(  # noqa: PLR0917 - a command has the options it has
     ledger_url: LedgerOption = None,
 ) -> None:
     """Say which rule allows or denies each recipient; status 4 if one is denied."""
-    from broker.admission.circumstances import Circumstances  # noqa: PLC0415 - half a second
+    from broker.admission.circumstances import Circumstances  # noqa: PLC0415 - a tenth of a second
     from broker.admission.decided import policy_in_force  # noqa: PLC0415
     from broker.admission.explaining import explain as judge  # noqa: PLC0415
     from broker.admission.facts import named_messages  # noqa: PLC0415

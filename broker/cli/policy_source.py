@@ -54,7 +54,7 @@ def read_directory(source: Source, terminal: Terminal) -> "Directory":
         ConfigurationError, AnswerError, BrokerError: It cannot be had or read.
     """
     if source.snapshot is not None:
-        from broker.desk import wire  # noqa: PLC0415 - half a second
+        from broker.desk import wire  # noqa: PLC0415 - a tenth of a second
 
         return _verified(wire.read_directory(read_document(source.snapshot)), source, terminal)
     if source.ledger_url is not None:
@@ -101,7 +101,7 @@ def read_policy(file: str, terminal: Terminal) -> "Policy":
 
 def policy_there(source: Source, terminal: Terminal) -> "Policy":
     """Find the policy in force in the directory that was named; else the standard one."""
-    from broker.admission.decided import policy_in_force  # noqa: PLC0415 - half a second
+    from broker.admission.decided import policy_in_force  # noqa: PLC0415 - a tenth of a second
     from broker.admission.policy import STANDARD_POLICY  # noqa: PLC0415
 
     if not source.is_given:
@@ -110,7 +110,7 @@ def policy_there(source: Source, terminal: Terminal) -> "Policy":
 
 
 def _verified(record: "DirectoryRecord", source: Source, terminal: Terminal) -> "Directory":
-    from broker.directory import Directory  # noqa: PLC0415 - half a second
+    from broker.directory import Directory  # noqa: PLC0415 - a tenth of a second
 
     pins = read_pins(source.roots, terminal)
     directory, left_out = Directory.verify(record, roots=pins.roots, now=datetime.now(UTC))

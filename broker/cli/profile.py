@@ -30,7 +30,7 @@ def new(  # noqa: PLR0917 - a command has the options it has
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Make keys and write the profile that uses them."""
-    from broker.cli.key_making import KeyPlan  # noqa: PLC0415 - half a second
+    from broker.cli.key_making import KeyPlan  # noqa: PLC0415 - a tenth of a second
     from broker.desk.profile import Profile  # noqa: PLC0415
     from keys.custody.bundle import KeyBundle, write_bundle  # noqa: PLC0415
 
@@ -66,7 +66,7 @@ def new(  # noqa: PLR0917 - a command has the options it has
 
 def show(context: typer.Context, profile: ProfileOption = Path()) -> None:
     """Show a profile: which gateway, as whom, with which keys."""
-    from broker.desk.profile import Profile  # noqa: PLC0415 - a quarter of a second
+    from broker.desk.profile import Profile  # noqa: PLC0415 - a tenth of a second
 
     loaded = Profile.load(profile)
     record = {

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from broker.cli.documents import read_lines
-from broker.cli.explain import CommandError
+from broker.cli.public_files import write_new
 from broker.cli.terminal import Terminal, json_line
 from keys import strict_json
 from keys.errors import KeyFormatError
@@ -38,11 +38,7 @@ def write_public_keys(file: Path, made: "Sequence[MadeKey]") -> None:
     Raises:
         CommandError: The file is there already.
     """
-    try:
-        with file.open("x", encoding="ascii") as opened:
-            opened.writelines(f"{json_line(each.public())}\n" for each in made)
-    except FileExistsError:
-        raise CommandError(f"{file}: is there already") from None
+    write_new(file, [json_line(each.public()) for each in made])
 
 
 def show_public_keys(keys: Sequence[JsonObject], terminal: Terminal) -> None:

@@ -12,6 +12,7 @@ from broker.cli.officers import read_officer_key, read_signature
 from broker.cli.options import PassphraseOption, read_kid
 from broker.cli.terminal import terminal_of
 from broker.model.message import Posting
+from keys.identifiers import KeyId
 
 
 def sign(
@@ -19,7 +20,7 @@ def sign(
     file: Annotated[str, typer.Argument(metavar="FILE")],
     key_file: Annotated[Path, typer.Argument(metavar="KEYFILE")],
     signature: Annotated[str | None, typer.Option("--signature", metavar="FILE.sig")] = None,
-    kid: Annotated[str | None, typer.Option("--kid", parser=read_kid, metavar="KID")] = None,
+    kid: Annotated[KeyId | None, typer.Option("--kid", parser=read_kid, metavar="KID")] = None,
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Print the signature of a message, or the author's with the second officer's."""

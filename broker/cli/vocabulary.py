@@ -27,14 +27,3 @@ class Wrapping(StrEnum):
 
     HPKE_9_KE = "HPKE-9-KE"
     HPKE_10_KE = "HPKE-10-KE"
-
-
-class Reason(StrEnum):
-    """Why a key is taken out; a test holds it against ``keys.act.ActReason``."""
-
-    ROUTINE = "routine"
-    LOST = "lost"
-    STOLEN = "stolen"
-    SUSPECTED = "suspected"
-    LEFT = "left"
-    MISTAKE = "mistake"

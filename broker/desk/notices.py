@@ -1,4 +1,4 @@
-"""What was this country told, of keys and of requests? Proved before it is believed."""
+"""What was this country told, of keys, requests and messages? Proved before it is believed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from broker.errors import Code, EvidenceError
+from broker.model.events import RefusalReason
 from keys import jws, strict_json
 from keys.errors import KeysError
 from keys.identifiers import KeyId, parse_kid
@@ -16,6 +17,7 @@ NOTICE_TYP = "enlace-notice+jws"
 COMPROMISED: Final = "key-compromised"
 OVERDUE: Final = "request-overdue"
 UNREAD: Final = "message-expired-unread"
+REFUSED: Final = "content-refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Noticed:
     at: datetime
     deliveries: tuple[tuple[str, str, str], ...]
     """Message id, origin and desk of each that is concerned."""
+    reason: RefusalReason | None = None
+    """Of ``content-refused``: what the desk said, under its own signature."""
     kid: KeyId | None = None
     since: datetime | None = None
     """Of ``key-compromised``: the key, and since when it is not to be trusted."""
@@ -85,8 +89,18 @@ def _unread(number: int, members: Members) -> Noticed:
     )
 
 
+def _refused(number: int, members: Members) -> Noticed:
+    return Noticed(
+        number=number,
+        event=REFUSED,
+        at=_moment(members["at"]),
+        deliveries=(_delivery(members),),
+        reason=RefusalReason(members["reason"]),
+    )
+
+
 READERS: Final[Mapping[str, Callable[[int, Members], Noticed]]] = MappingProxyType(
-    {COMPROMISED: _compromised, OVERDUE: _overdue, UNREAD: _unread}
+    {COMPROMISED: _compromised, OVERDUE: _overdue, UNREAD: _unread, REFUSED: _refused}
 )
 """Each event has members of its own; one that nobody knows is no notice."""
 

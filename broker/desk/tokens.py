@@ -82,11 +82,6 @@ class Tokens:
         """Whether the gateway ever gave one."""
         return self._nonce is not None
 
-    @property
-    def served_key(self) -> SigningKey | None:
-        """The client key that obtained the last token."""
-        return None if self._served is None else self._served[0]
-
     def drop(self, token: Token) -> None:
         """Forget a token that the gateway does not take; another one stays."""
         if self._token is token:

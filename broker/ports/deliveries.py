@@ -16,8 +16,17 @@ TellUnread: TypeAlias = Callable[[Sequence[Event]], Sequence[Notice]]
 """Says who is told of messages that ran out unread; called inside the ledger's transaction."""
 
 
+TellFinding: TypeAlias = Callable[[Event], Sequence[Notice]]
+"""Says who is told that a desk found under the seal what nobody had vouched for; likewise."""
+
+
 def tell_nobody(_: Sequence[Event]) -> Sequence[Notice]:
     """Tell nobody: a ``TellUnread`` for who has no key to sign with."""
+    return ()
+
+
+def tell_of_no_finding(_: Event) -> Sequence[Notice]:
+    """Tell nobody: a ``TellFinding`` for who has no key to sign with."""
     return ()
 
 
@@ -31,6 +40,9 @@ class Answered:
     """Its state after the call. Differs from what was asked if it was already final."""
     receipt: Receipt | None
     """The receipt of the answer that settled it, the first one if asked again."""
+    finding: Receipt | None = None
+    """The receipt of a refusal that settled nothing any more and is kept all the same: of what
+    this desk found under the seal. The first one if asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +138,22 @@ class DeliveryLedger(Protocol):
     ) -> Mapping[DeliveryNumber, DeliveryState]:
         """Tell the state of each; unknown numbers are left out."""
 
-    async def answer(self, answer: DeskAnswer, *, now: datetime, sign: SignReceipt) -> Answered:
+    async def answer(
+        self,
+        answer: DeskAnswer,
+        *,
+        now: datetime,
+        sign: SignReceipt,
+        tell: TellFinding | None = None,
+    ) -> Answered:
         """Record a desk's signed answer; the first one stands, repeating it changes nothing.
 
         Found by desk, message id and content hash. A delivery that was dead-lettered, expired or
         recalled can still be acknowledged: the desk had it after all.
+
+        What a desk found under the seal (``RefusalReason.is_finding``) is kept, too, when the
+        delivery has ended: with a log entry and a receipt, and its state as it was. What
+        ``tell`` makes of a finding, late or not, is written as notices in the same transaction.
         """
 
     async def note_use(self, statement: UseStatement, *, now: datetime) -> UseNoted | UseDenied:

@@ -5,7 +5,7 @@ from typing import Final
 
 from broker.model.names import AgencyRef, DeskRef, Scope
 from broker.sandbox.kits import Kit
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.custody.bundle import KeyBundle
 from keys.holder import Holder

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Final
 
-from keys.act import ActKind, ActReason, ActTerms, act_id
+from keys.act import ActTerms, act_id
 from keys.act import sign as sign_act
+from keys.act_kind import ActKind, ActReason
 from keys.algorithms import SignatureAlgorithm
 from keys.charter import ChannelName, Charter
 from keys.holder import Holder

@@ -29,7 +29,7 @@ from broker.sandbox.ports import free_ports
 from broker.settings import Mode, Settings, load_settings
 from broker.storage.ledger import open_ledger
 from broker.storage.migrate import upgrade
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.charter import Charter
 from keys.custody.bundle import KeyBundle, write_bundle
 from keys.custody.envelope import RECOMMENDED, KdfCost

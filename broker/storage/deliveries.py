@@ -15,10 +15,12 @@ from broker.model.names import DeliveryNumber, HandOverNumber, QueueName
 from broker.ports.deliveries import (
     Answered,
     Republished,
+    TellFinding,
     TellUnread,
     UseDenied,
     UseNoted,
     tell_nobody,
+    tell_of_no_finding,
 )
 from broker.ports.receipts import SignReceipt
 from broker.storage.answers import ANSWER, Answering
@@ -109,9 +111,17 @@ class StoredDeliveries:
         """See ``DeliveryLedger.states``."""
         return await self._database.read(partial(read_states, numbers=numbers))
 
-    async def answer(self, answer: DeskAnswer, *, now: datetime, sign: SignReceipt) -> Answered:
+    async def answer(
+        self,
+        answer: DeskAnswer,
+        *,
+        now: datetime,
+        sign: SignReceipt,
+        tell: TellFinding | None = None,
+    ) -> Answered:
         """See ``DeliveryLedger.answer``."""
-        return await self._commits.submit(ANSWER, Answering(answer=answer, now=now, sign=sign))
+        answering = Answering(answer=answer, now=now, sign=sign, tell=tell or tell_of_no_finding)
+        return await self._commits.submit(ANSWER, answering)
 
     async def note_use(self, statement: UseStatement, *, now: datetime) -> UseNoted | UseDenied:
         """See ``DeliveryLedger.note_use``."""

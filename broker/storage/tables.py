@@ -188,6 +188,24 @@ _partial(
     where=IS_SECOND_SIGNED,
 )
 
+findings = Table(
+    "findings",
+    metadata,
+    Column(
+        "delivery",
+        NUMBER,
+        ForeignKey("deliveries.number"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("reason", String(32), nullable=False),
+    # The desk's own signature over its refusal.
+    Column("token", Text, nullable=False),
+    Column("receipt", NUMBER, ForeignKey("log.position"), nullable=False),
+)
+"""What a desk found under the seal when its copy had ended already. Apart from the delivery,
+whose state, evidence and receipt are those of its end."""
+
 # --- keys -----------------------------------------------------------------------------
 
 rewraps = Table(

@@ -125,16 +125,6 @@ def decode_bundle(secret: SecretBytes) -> KeyBundle:
         raise CustodyError(CustodyFault.NO_BUNDLE) from None
 
 
-@without_frames
-def read_private_key(secret: SecretBytes) -> PrivateKey:
-    """Read a single exported key, of either kind.
-
-    Raises:
-        KeyFormatError: It is neither.
-    """
-    return _read_key(strict_json.parse_object(secret.reveal()))
-
-
 def _read_key(value: JsonValue) -> PrivateKey:
     if not isinstance(value, dict):
         raise KeyFormatError("not a private JWK")

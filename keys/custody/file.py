@@ -10,6 +10,7 @@ from typing import Final
 
 from keys.custody import envelope
 from keys.custody.envelope import RECOMMENDED, KdfCost
+from keys.custody.new_file import write_new
 from keys.entropy import Entropy
 from keys.errors import CustodyError, CustodyFault
 from keys.secret import Passphrase, SecretBytes
@@ -36,7 +37,7 @@ def write_key_file(
     """
     data = envelope.close(secret, passphrase, cost, draw)
     try:
-        _write_new(path, data)
+        write_new(path, data, mode=OWNER_ONLY)
     except FileExistsError:
         raise CustodyError(CustodyFault.EXISTS) from None
     except OSError:
@@ -73,7 +74,7 @@ def replace_private(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.unlink(missing_ok=True)
-        _write_new(temporary, data)
+        write_new(temporary, data, mode=OWNER_ONLY)
         # A crash before this line leaves the old file, and after it the new one.
         temporary.replace(path)
         _sync_folder(path.parent)
@@ -149,21 +150,6 @@ def _require_private(facts: os.stat_result) -> None:
         raise CustodyError(CustodyFault.FOREIGN)
     if stat.S_IMODE(facts.st_mode) & ~OWNER_ONLY:
         raise CustodyError(CustodyFault.WIDE_MODE)
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, OWNER_ONLY)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            # A crash before this line leaves a torn file, which no passphrase opens.
-            os.fsync(file.fileno())
-    except OSError:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        raise
 
 
 def _sync_folder_or_undo(path: Path) -> None:

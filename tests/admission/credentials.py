@@ -128,8 +128,8 @@ class RsaKey:
                 "kty": "RSA",
                 "n": base64url.encode(numbers.n.to_bytes(256)),
                 "e": "AQAB",
+                "kid": self.kid,
             },
-            kid=self.kid,
         )
 
     def sign(self, message: bytes) -> bytes:

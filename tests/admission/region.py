@@ -7,6 +7,7 @@ the rules ask of it is little: who an agency is, which desk is there, which road
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from broker.admission.authorise import authorise
@@ -17,14 +18,25 @@ from broker.errors import PermissionDeniedError
 from broker.model.facts import Facts, KnownMessage
 from broker.model.message import Address, Message, RoutedMessage
 from broker.model.names import AgencyRef, DeskRef, MessageId, Pair
+from keys.algorithms import EncryptionAlgorithm
 from keys.channel import Channel, Term
 from keys.charter import ChannelName, Charter, Sealing
+from keys.identifiers import KeyId
+from keys.key import DecryptionKey, EncryptionKey
 from keys.strict_json import JsonObject
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind, Urgency
 
 NOW: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 POLICE, PROSECUTION, MIGRATION, FINANCE, REFUGEES, CHILDREN, CIVIL = AgencyFunction
 INTELLIGENCE, JUDICIAL, PROTECTION = Compartment
+GT, HN, MX, SV, US = (
+    Country.GUATEMALA,
+    Country.HONDURAS,
+    Country.MEXICO,
+    Country.EL_SALVADOR,
+    Country.UNITED_STATES,
+)
+H0, H1, H2, H3 = HandlingCode
 CHANNEL: Final = ChannelName("hlsg-test")
 
 
@@ -33,9 +45,24 @@ def agency(country: Country, function: AgencyFunction) -> AgencyRef:
     return AgencyRef(country=country, agency=function.value.replace("_", "-"))
 
 
+def desk(country: Country, compartment: Compartment = INTELLIGENCE) -> DeskRef:
+    """Name a country's desk."""
+    return DeskRef(country=country, compartment=compartment)
+
+
+SHELTER: Final = agency(MX, REFUGEES)
+ME: Final = agency(MX, PROSECUTION)
+PARTNER: Final = agency(GT, PROSECUTION)
 EVERY_AGENCY: Final = {
     agency(country, function): function for country in Country for function in AgencyFunction
 }
+
+
+@cache
+def key_of(desk: DeskRef) -> DecryptionKey:
+    """Make the key of a desk."""
+    kid = KeyId(f"{desk.country.value}-desk-{desk.compartment.value}-1")
+    return DecryptionKey.generate(EncryptionAlgorithm.HPKE_9_KE, kid)
 
 
 class Region(Directory):
@@ -74,6 +101,10 @@ class Region(Directory):
     def is_open(self, pair: Pair) -> bool:
         """Every road is open but that to oneself."""
         return pair.origin is not pair.desk.country
+
+    def encryption_key(self, desk: DeskRef, now: datetime) -> EncryptionKey:  # noqa: ARG002
+        """Every desk has one key."""
+        return key_of(desk).public
 
     def channel(self, name: ChannelName) -> Channel | None:
         """Every charter counts since yesterday."""
@@ -120,12 +151,12 @@ MESSAGE: Final = Message(
     id=MessageId("01950260-5c00-7a00-8a00-00000000ffff"),
     kind=Kind.GENERAL_REPORT,
     version="1.0",
-    sender=agency(Country.MEXICO, PROSECUTION),
+    sender=ME,
     to=Address(countries=(Country.GUATEMALA,), compartment=INTELLIGENCE, channel=None),
     created=NOW,
-    created_text="",
+    created_text=NOW.isoformat(),
     expires=NOW + timedelta(days=30),
-    expires_text="",
+    expires_text=(NOW + timedelta(days=30)).isoformat(),
     urgency=Urgency.PRIORITY,
     handling=HandlingCode.H0,
     facts=FACTS,
@@ -134,7 +165,7 @@ MESSAGE: Final = Message(
 
 def message(
     *,
-    sender: AgencyRef = MESSAGE.sender,
+    sender: AgencyRef = ME,
     to: tuple[Country, ...] = (Country.GUATEMALA,),
     compartment: Compartment = INTELLIGENCE,
     channel: ChannelName | None = None,

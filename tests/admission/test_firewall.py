@@ -2,12 +2,21 @@
 
 import pytest
 
-from broker.admission.firewall import FALSE_PAPERS, protected_origins
+from broker.admission.firewall import marked_origins
+from broker.admission.origins import FALSE_PAPERS, all_origins, objects
 from broker.model.names import Json
 from schemas.vocabulary import Compartment, Country
 
 HONDURAS = frozenset({Country.HONDURAS})
 NOBODY: frozenset[Country] = frozenset()
+
+
+def protected_origins(body: dict[str, Json], compartment: Compartment | None) -> frozenset[Country]:
+    """Who must not receive this body: in protection, and in a channel, of anybody's origin."""
+    fled = marked_origins(body)
+    if compartment in {None, Compartment.PROTECTION}:
+        fled |= all_origins(objects(body))
+    return fled
 
 
 @pytest.mark.parametrize("mark", ["asylum_seeker", "refugee", "international_protection_need"])
@@ -16,7 +25,7 @@ def test_protect_names_the_origin_of_a_marked_person(
     mark: str, compartment: Compartment | None
 ) -> None:
     """Whatever the compartment, a marked person's nationality must not be a recipient."""
-    body: Json = {"people": [{"protection_status": mark, "nationalities": ["HN"]}]}
+    body: dict[str, Json] = {"people": [{"protection_status": mark, "nationalities": ["HN"]}]}
 
     assert protected_origins(body, compartment) == HONDURAS
 
@@ -28,7 +37,7 @@ def test_protect_names_the_habitual_residence_too() -> None:
         "habitual_residence": "NI",
         "profiles": ["statelessness"],
     }
-    body: Json = {"people": [stateless]}
+    body: dict[str, Json] = {"people": [stateless]}
 
     assert protected_origins(body, Compartment.INTELLIGENCE) == {Country.NICARAGUA}
 
@@ -43,7 +52,7 @@ def test_protect_finds_a_group_at_any_depth() -> None:
 @pytest.mark.parametrize("status", [{}, {"protection_status": "none_known"}])
 def test_protect_counts_everybody_in_the_protection_compartment(status: dict[str, Json]) -> None:
     """What goes to protection is about people who need it, marked or not."""
-    body: Json = {"people": [{"nationalities": ["HN"], **status}]}
+    body: dict[str, Json] = {"people": [{"nationalities": ["HN"], **status}]}
 
     assert protected_origins(body, Compartment.PROTECTION) == HONDURAS
     assert protected_origins(body, Compartment.INTELLIGENCE) == NOBODY
@@ -51,12 +60,12 @@ def test_protect_counts_everybody_in_the_protection_compartment(status: dict[str
 
 def test_protect_ignores_countries_that_are_no_members() -> None:
     """A Venezuelan refugee's file may go to any member."""
-    body: Json = {"people": [{"protection_status": "refugee", "nationalities": ["VE"]}]}
+    body: dict[str, Json] = {"people": [{"protection_status": "refugee", "nationalities": ["VE"]}]}
 
     assert protected_origins(body, Compartment.PROTECTION) == NOBODY
 
 
-def fled(body: Json) -> frozenset[Country]:
+def fled(body: dict[str, Json]) -> frozenset[Country]:
     """Where do those come from who are marked, outside protection?"""
     return protected_origins(body, Compartment.INTELLIGENCE)
 

@@ -181,7 +181,7 @@ def test_verify_refuses_a_posting_when_it_was_not_signed_lately(iat: int) -> Non
     assert caught.value.code is Code.SIGNATURE_STALE
 
 
-OTHER_NAME = SigningKey.from_jwk(json.loads(KEY.export().reveal()), kid=KeyId("MX-fiscalia-3"))
+OTHER_NAME = SigningKey.from_jwk(json.loads(KEY.export().reveal()) | {"kid": "MX-fiscalia-3"})
 """The author's key once more, stated under another id."""
 KEYS[OTHER_NAME.kid] = (OTHER_NAME.public, FISCALIA)
 

@@ -1,16 +1,19 @@
 """What the rules ask of the people in a body: every way to say it is found."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from broker.admission.facts import facts_of
-from broker.admission.firewall import DEEPEST, protected_origins
+from broker.admission.origins import DEEPEST, ELSEWHERE
 from broker.admission.people import People, people_of
 from broker.model.names import AgencyRef
+from schemas.code_list import CodeList
 from schemas.examples import accepted, cases
 from schemas.vocabulary import Compartment, Country, Kind
 
+CODE_LISTS = Path(__file__).parents[2] / "schemas" / "code_lists"
 YEAR = 2026
 ADULT: dict[str, Any] = {"category": "witness", "age_group": "adult"}
 NAMED = {"name": {"family": "X"}}
@@ -80,19 +83,17 @@ def test_mark_is_not_found_where_there_is_none(body: dict[str, Any]) -> None:
         {"nationalities": ["HN"]},
         {"nationalities": ["VE", "HN"]},
         {"nationalities": [{"country": "HN", "count": {"value": 3}}]},
+        {"nationalities": [{"country": "HN"}, {"region": "africa"}]},
         {"habitual_residence": "HN", "profiles": ["statelessness"]},
         {"nationalities": ["HN"], "habitual_residence": "HN"},
         {"nationalities": ["HN"], "naturalised_in": "HN"},
         {"parts": [{"attribute": "adult", "nationality": "HN"}]},
-        {"identifiers": [{"kind": "passport", "country": "HN"}]},
-        {"documents": [{"kind": "identity_card", "issuing_country": "HN"}]},
-        {"documents": [{"kind": "birth_certificate", "issuing_country": "HN"}]},
-        {"documents": [{"kind": "visa", "holders": ["HN"]}]},
-        {"documents": [{"kind": "visa", "issuing_country": "US", "holders": ["HN"]}]},
     ],
 )
 @pytest.mark.parametrize("marked", [True, False])
-def test_origin_is_found_however_it_is_said(said: dict[str, Any], *, marked: bool) -> None:
+def test_origin_of_a_group_is_found_however_it_is_said(
+    said: dict[str, Any], *, marked: bool
+) -> None:
     """Of somebody marked it counts everywhere; in protection, of anybody."""
     status = "refugee" if marked else "none_known"
     found = of_group(protection_status=status, **said)
@@ -101,11 +102,212 @@ def test_origin_is_found_however_it_is_said(said: dict[str, Any], *, marked: boo
     assert found.marked_origins == ({Country.HONDURAS} if marked else NOBODY)
 
 
+PAPERS: tuple[dict[str, Any], ...] = (
+    {"identifiers": [{"kind": "passport", "country": "HN"}]},
+    {"documents": [{"kind": "identity_card", "issuing_country": "HN"}]},
+    {"documents": [{"kind": "birth_certificate", "issuing_country": "HN"}]},
+    {"documents": [{"kind": "visa", "holders": ["HN"]}]},
+    {"documents": [{"kind": "visa", "issuing_country": "US", "holders": ["HN"]}]},
+)
+
+
+@pytest.mark.parametrize("papers", PAPERS)
+@pytest.mark.parametrize("marked", [True, False])
+def test_origin_of_a_person_is_found_in_his_papers(papers: dict[str, Any], *, marked: bool) -> None:
+    """A country gives a passport to its own."""
+    status = "refugee" if marked else "none_known"
+    person = {"category": "smuggled_migrant", "protection_status": status, **papers}
+    found = about(persons=[person])
+
+    assert found.all_origins == {Country.HONDURAS}
+    assert found.marked_origins == ({Country.HONDURAS} if marked else NOBODY)
+
+
+@pytest.mark.parametrize("papers", PAPERS)
+def test_origin_of_a_group_is_not_said_by_papers(papers: dict[str, Any]) -> None:
+    """Some of them have these; where the others come from nobody knows."""
+    found = of_group(protection_status="refugee", **papers)
+
+    assert found.marked_origins == frozenset(Country)
+
+
+COUNT = {"qualifier": "exactly", "value": 200}
+PARTLY_SAID: dict[str, dict[str, Any]] = {
+    "fewer than there are": {"nationalities": [{"country": "HN", "count": {"value": 199}}]},
+    "a range that may be too few": {
+        "nationalities": [{"country": "HN", "count": {"minimum": 150, "maximum": 250}}]
+    },
+    "a number that is only a word": {
+        "nationalities": [{"country": "HN", "count": {"qualifier": "most"}}]
+    },
+    "a share that is not all": {"nationalities": [{"country": "HN", "share": {"value": 98}}]},
+    "a region that may be anything": {
+        "nationalities": [
+            {"country": "HN", "count": {"value": 30}},
+            {"region": "central_america", "count": {"value": 170}},
+        ]
+    },
+    "an age group of no country": {"nationalities": [{"age_group": "adult"}]},
+    "a part of whom nothing is said": {
+        "parts": [
+            {"attribute": "adult", "nationality": "HN", "count": {"value": 100}},
+            {"attribute": "child", "count": {"value": 100}},
+        ]
+    },
+    "parts that are not all": {
+        "parts": [{"attribute": "adult", "nationality": "HN", "count": {"value": 199}}]
+    },
+}
+
+
+@pytest.mark.parametrize("said", PARTLY_SAID)
+def test_origin_is_every_country_when_it_is_said_of_some_only(said: str) -> None:
+    """The others may come from anywhere, and nothing goes where they may have fled from."""
+    found = of_group(protection_status="refugee", count=COUNT, **PARTLY_SAID[said])
+
+    assert found.marked_origins == frozenset(Country)
+
+
+WHOLLY_SAID: dict[str, dict[str, Any]] = {
+    "all of them": {"nationalities": [{"country": "HN", "count": {"value": 200}}]},
+    "two countries": {
+        "nationalities": [
+            {"country": "HN", "count": {"value": 120}},
+            {"country": "VE", "count": {"value": 80}},
+        ]
+    },
+    "elsewhere": {
+        "nationalities": [
+            {"country": "HN", "count": {"value": 30}},
+            {"region": "africa", "count": {"value": 170}},
+        ]
+    },
+    "at least so many": {
+        "nationalities": [{"country": "HN", "count": {"minimum": 200, "maximum": 300}}]
+    },
+    "nearly all, by rounded shares": {
+        "nationalities": [
+            {"country": "HN", "share": {"value": 33}},
+            {"country": "VE", "share": {"value": 66}},
+        ]
+    },
+    "one without a number": {
+        "nationalities": [{"country": "VE", "count": {"value": 30}}, {"country": "HN"}]
+    },
+    "by parts": {
+        "parts": [
+            {"attribute": "adult", "nationality": "HN", "count": {"value": 100}},
+            {"attribute": "child", "nationality": "VE", "count": {"value": 100}},
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("said", WHOLLY_SAID)
+def test_origin_is_theirs_when_it_is_said_of_all(said: str) -> None:
+    """As far as the numbers tell; what is not counted is all the others."""
+    found = of_group(protection_status="refugee", count=COUNT, **WHOLLY_SAID[said])
+
+    assert found.marked_origins == {Country.HONDURAS}
+
+
+def test_origin_is_that_of_the_larger_group_when_the_parts_say_nothing() -> None:
+    """Adults and children of those from Honduras."""
+    whole = {"ref": "G1", "category": "other", "nationalities": [{"country": "HN"}]}
+    parts = [{"attribute": "adult"}, {"attribute": "child"}]
+    group = {"category": "other", "part_of": "G1", "protection_status": "refugee", "parts": parts}
+
+    assert about(groups=[whole, group]).marked_origins == {Country.HONDURAS}
+
+
+def test_origin_of_a_person_may_be_that_of_his_group() -> None:
+    """Said of all of them, or not said of him."""
+    person = {"category": "other", "part_of": "G1", "protection_status": "refugee"}
+    group = {"ref": "G1", "category": "other", "count": COUNT}
+    whole = {**group, **WHOLLY_SAID["all of them"]}
+    partly = {**group, **PARTLY_SAID["fewer than there are"]}
+
+    assert about(persons=[person], groups=[whole]).marked_origins == {Country.HONDURAS}
+    assert about(persons=[person], groups=[partly]).marked_origins == frozenset(Country)
+
+
+def test_regions_elsewhere_hold_no_member_country() -> None:
+    """Each region is judged: of those that are not elsewhere it may be one."""
+    listed = CodeList.from_bytes((CODE_LISTS / "region.json").read_bytes())
+
+    assert {each.code for each in listed.codes} - ELSEWHERE == {
+        "caribbean",
+        "central_america",
+        "extra_regional",
+        "north_america",
+        "other",
+        "unknown",
+        "worldwide",
+    }
+
+
+# A mark that stands beside those whom it is about.
+BESIDE: dict[str, dict[str, Any]] = {
+    "a need that names them": {"assistance": [{"need": "asylum_access", "people": ["G1"]}]},
+    "a reason that names them": {"reasons": [{"code": "persecution", "people": ["G1"]}]},
+    "a measure that names them": {"measures": [{"needs": ["asylum_access"], "groups": ["G1"]}]},
+    "a profile of a whole report": {
+        "vulnerability": {"profiles": ["international_protection_need"]}
+    },
+}
+GROUP: dict[str, Any] = {"ref": "G1", "category": "victim"}
+
+
+@pytest.mark.parametrize("mark", BESIDE)
+def test_origin_is_asked_of_those_whom_a_mark_beside_them_is_about(mark: str) -> None:
+    """Whether it names them, or names nobody and so is about all."""
+    told = {**GROUP, "nationalities": [{"country": "HN"}]}
+    other = {"ref": "G2", "category": "victim", "nationalities": [{"country": "VE"}]}
+
+    assert about(groups=[told, other], **BESIDE[mark]).marked_origins == {Country.HONDURAS}
+    assert about(groups=[GROUP, other], **BESIDE[mark]).marked_origins == frozenset(Country)
+
+
+@pytest.mark.parametrize("mark", [name for name in BESIDE if "names them" in name])
+def test_origin_is_not_asked_of_those_whom_a_mark_does_not_name(mark: str) -> None:
+    """One of whom nothing is said, and who seeks nothing, keeps no message back."""
+    told = {**GROUP, "nationalities": [{"country": "HN"}]}
+    other = {"ref": "G2", "category": "victim"}
+
+    assert about(groups=[told, other], **BESIDE[mark]).marked_origins == {Country.HONDURAS}
+
+
+@pytest.mark.parametrize("name", ["G9", "PS-B456"])
+def test_origin_is_every_country_when_a_mark_names_who_is_not_there(name: str) -> None:
+    """An individual measure names a pseudonym: of him the body says nothing at all."""
+    measure = {"needs": ["asylum_access"], "subject": name}
+
+    assert about(measures=[measure]).marked_origins == frozenset(Country)
+
+
+def test_origin_is_found_by_the_pseudonym_of_a_subject() -> None:
+    """Who is named so is in the list of subjects."""
+    subject = {"pseudonym": "PS-A123", "category": "other", "nationalities": ["HN"]}
+    measure = {"needs": ["asylum_access"], "subject": "PS-A123"}
+
+    assert about(subjects=[subject], measures=[measure]).marked_origins == {Country.HONDURAS}
+
+
+def test_origin_is_not_asked_of_things_that_a_mark_names() -> None:
+    """A place, a source: they have a name in the body, and come from nowhere."""
+    need = {"need": "asylum_access", "people": ["G1"], "according_to": ["S1"]}
+    told = {**GROUP, "nationalities": [{"country": "HN"}]}
+    found = about(groups=[told], assistance=[need], sources=[{"ref": "S1", "kind": "press"}])
+
+    assert found.marked_origins == {Country.HONDURAS}
+
+
 @pytest.mark.parametrize(
     "said",
     [
         {"nationalities": ["VE"]},
         {"nationalities": [{"region": "africa"}, {"country": "HT"}]},
+        {"nationalities": [{"region": "asia"}]},
         {"identifiers": [{"kind": "visa", "country": "HN"}], "nationalities": ["VE"]},
         {"nationalities": ["VE"], "where": [{"kind": "city", "country": "HN"}]},
     ],
@@ -210,14 +412,6 @@ def test_origin_is_found_although_groups_go_in_a_circle() -> None:
 
     assert about(groups=[first, second]).marked_origins == frozenset(Country)
     assert DEEPEST > 1
-
-
-def test_origins_are_the_stricter_ones_for_a_channel() -> None:
-    """Where no compartment is said, everybody counts."""
-    body: Any = {"groups": [{"category": "other", "nationalities": [{"country": "HN"}]}]}
-
-    assert protected_origins(body, None) == {Country.HONDURAS}
-    assert protected_origins(body, Compartment.JUDICIAL) == NOBODY
 
 
 # --- children (SG-04) -----------------------------------------------------------------------
@@ -477,7 +671,7 @@ def test_marked_count_in_protection_whatever_is_said_of_others() -> None:
 
 @pytest.mark.parametrize("case", [pytest.param(each, id=each.case) for each in cases()])
 def test_published_case_breaks_no_rule_of_persons(case: Any) -> None:
-    """None of the 44 exposes a child, accuses who was moved, or marks anybody."""
+    """None of them exposes a child, accuses who was moved, or marks anybody."""
     facts = facts_of(case.message)
 
     assert (facts.exposes_child, facts.criminalises, facts.has_marked) == (False, False, False)

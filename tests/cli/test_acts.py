@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from broker.cli.admin import acting
-from broker.cli.vocabulary import Reason
-from keys.act import ActKind, ActReason
+from keys.act_kind import ActKind
 from tests.cli.conftest import Cli
 from tests.cli.office import DAY, DESK, HOUR, QUEUE, Office, clock_off_by, open_office
 
@@ -17,11 +16,6 @@ from tests.cli.office import DAY, DESK, HOUR, QUEUE, Office, clock_off_by, open_
 def office(tmp_path: Path, cli: Cli, ledger: str, passphrase: Path) -> Office:
     """Open the office."""
     return open_office(tmp_path, cli, ledger, passphrase)
-
-
-def test_reasons_are_those_of_acts() -> None:
-    """The command line offers every reason that an act can have, and no other."""
-    assert {each.value for each in Reason} == {each.value for each in ActReason}
 
 
 def test_pair_opens_when_two_agree_and_the_time_lock_is_over(office: Office) -> None:

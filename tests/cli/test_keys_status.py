@@ -11,7 +11,7 @@ from broker.directory import ClientRecord
 from broker.model.names import QueueName
 from broker.sandbox.kits import STATED
 from broker.storage.ledger import open_ledger
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.holder import Holder
 from keys.identifiers import KeyId

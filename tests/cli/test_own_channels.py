@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from keys import act
-from keys.act import ActKind, ActTerms
+from keys.act import ActTerms
+from keys.act_kind import ActKind
 from keys.holder import Holder
 from keys.key import KeyUse
 from schemas.vocabulary import Country

@@ -9,7 +9,7 @@ import pytest
 
 from broker.admission.policy import STANDARD_POLICY
 from broker.sandbox.kits import APPROVED
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.strict_json import JsonObject
 from schemas import examples
 from schemas.vocabulary import Kind

@@ -126,6 +126,29 @@ def test_notices_tell_of_an_overdue_request(
     assert (line["kid"], line["since"], line["due"]) == (None, None, "2026-11-24T00:00:00Z")
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "content refused by its desk"), ("es", "contenido rechazado por la mesa")],
+)
+def test_notices_tell_of_a_content_that_a_desk_refused(
+    as_agency: FakeGateway, cli: Cli, language: str, words: str
+) -> None:
+    """Which message, which desk and its reason, and nothing that the message says."""
+    refused = notice(event="content-refused", reason="facts-not-true")
+    found = {"notices": [{"number": 1, "notice": signed(refused)}]}
+    nothing: dict[str, Any] = {"notices": []}
+    _answers(as_agency, "/v1/notices", found, nothing, found, nothing)
+
+    shown, told = cli("notices", "--lang", language), cli("notices", "--json")
+
+    assert (shown.code, told.code) == (7, 7), shown.err
+    for word in (words, "facts-not-true"):
+        assert word in shown.out
+    [line] = told.lines
+    assert (line["event"], line["reason"]) == ("content-refused", "facts-not-true")
+    assert line.keys() >= {"id", "origin", "recipient"}
+
+
 def test_admin_requests_counts_by_road(ledger: str, cli: Cli) -> None:
     """What is late and what is not yet, and status 7 as soon as anything is late."""
     make, now = Maker(), datetime.now(UTC)

@@ -11,7 +11,7 @@ from broker.cli.admin import statements
 from broker.sandbox.countries import CountryKit
 from broker.sandbox.kits import APPROVED
 from keys import root as roots
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import SignatureAlgorithm
 from keys.holder import Holder
 from keys.key import KeyUse, SigningKey

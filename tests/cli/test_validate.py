@@ -10,6 +10,7 @@ import pytest
 from schemas import examples
 from schemas.vocabulary import Kind
 from tests.cli.conftest import Cli
+from tests.schemas.refusals import refused
 
 
 def _write(tmp_path: Path, content: object) -> Path:
@@ -34,7 +35,7 @@ def test_validate_names_every_fault_of_a_refused_example(
     kind: Kind, tmp_path: Path, cli: Cli
 ) -> None:
     """Each violation has its place and its rule, as in a problem document."""
-    example = next(examples.refused(kind))
+    example = next(refused(kind))
 
     ran = cli("validate", "--json", _write(tmp_path, example.message))
 

@@ -1,40 +1,21 @@
 """Does the client ask again when it should, and only then, and believe only what is proved?"""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
-import aiohttp
 import pytest
 
 from broker.desk import sign
 from broker.desk.client import EnlaceClient
-from broker.desk.connection import ClientSettings
-from broker.desk.desk_calls import Refusal
-from broker.desk.failures import AccessError, AnswerError, ProblemError, UnreachableError
-from broker.desk.retry import RetryPolicy
-from broker.desk.wire import NotSettled, Settled
+from broker.desk.failures import AnswerError, ProblemError, UnreachableError
 from broker.errors import Code, ConfigurationError, DocumentError, EvidenceError
-from broker.model.events import DeliveryState, EventKind, RefusalReason
-from broker.model.names import NO_KEY, MessageId, QueueName
+from broker.model.events import DeliveryState, EventKind
+from broker.model.names import NO_KEY, MessageId
 from keys.identifiers import KeyId
 from tests.desk import world
-from tests.desk.conftest import client_of
+from tests.desk.sending import MESSAGES, body, times
 from tests.desk.world import FakeClock, HandOverParts
 from tests.fakes.gateway import DROP, LOSE_ANSWER, FakeGateway, Fault
-
-MESSAGES = "/v1/messages"
-QUEUE = QueueName("MX.GT.intelligence")
-
-
-def body(number: int = 1) -> bytes:
-    """Write a valid message."""
-    return sign.message_bytes(world.document(number))
-
-
-def times(gateway: FakeGateway, path: str) -> int:
-    """Count the requests of a path."""
-    return sum(asked == path for _, asked in gateway.requests)
 
 
 async def test_send_gives_a_verified_receipt(agency: EnlaceClient) -> None:
@@ -261,255 +242,6 @@ async def test_status_refuses_an_id_that_is_none(agency: EnlaceClient) -> None:
         await agency.status(MessageId("../queues"))
 
 
-# --- access -------------------------------------------------------------------------------
-
-
-async def test_renew_nonce_when_the_gateway_has_forgotten_it(
-    agency: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """A request with an old nonce is made once more with the new one."""
-    await agency.send(body())
-    gateway.forget_nonces()
-
-    await agency.send(body(2))
-
-    assert times(gateway, MESSAGES) == 3
-    assert gateway.token_requests == 2  # the first of them without a nonce
-
-
-async def test_keep_newest_nonce_when_answers_bring_it(
-    agency: EnlaceClient, gateway: FakeGateway, clock: FakeClock
-) -> None:
-    """While answers come, no request is made twice for its nonce."""
-    for number in range(1, 6):
-        await agency.send(body(number))
-        clock.pass_time(timedelta(seconds=50))
-
-    assert times(gateway, MESSAGES) == 5
-
-
-async def test_give_up_when_the_gateway_asks_for_nonces_for_ever(
-    agency: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """A gateway that takes no nonce of its own is not asked in a loop."""
-    gateway.faults[MESSAGES] += [Fault(status=401, code="proof-nonce")] * 9
-
-    with pytest.raises(ProblemError) as refused:
-        await agency.send(body())
-
-    assert refused.value.code == Code.PROOF_NONCE
-    assert times(gateway, MESSAGES) == 3
-
-
-async def test_renew_token_before_it_ends(
-    agency: EnlaceClient, gateway: FakeGateway, clock: FakeClock
-) -> None:
-    """A token of 300 s is renewed after 270."""
-    await agency.send(body(1))
-    clock.pass_time(timedelta(seconds=269))
-    await agency.send(body(2))
-    before = gateway.token_requests
-    clock.pass_time(timedelta(seconds=1))
-    await agency.send(body(3))
-
-    assert gateway.token_requests == before + 1
-
-
-async def test_renew_token_once_when_many_ask_at_the_same_time(
-    agency: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """One caller fetches, the others wait for it."""
-    await asyncio.gather(*(agency.send(body(number)) for number in range(1, 9)))
-
-    assert gateway.token_requests == 2  # without a nonce, and with it
-    assert len(gateway.messages) == 8
-
-
-async def test_renew_token_when_the_gateway_no_longer_takes_it(
-    agency: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """The gateway's token key may change at any time."""
-    await agency.send(body())
-    gateway.faults[MESSAGES] += [Fault(status=401, code="token-invalid")]
-
-    await agency.send(body(2))
-
-    assert len(gateway.messages) == 2
-
-
-async def test_prove_again_when_a_proof_was_sent_twice(
-    agency: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """The HTTP library repeats a request by itself, proof and all; the next proof is new."""
-    gateway.faults[f"{MESSAGES}/{world.message_id(1)}"] += [
-        Fault(status=401, code="proof-replayed")
-    ]
-    await agency.send(body())
-
-    status = await agency.status(world.message_id(1))
-
-    assert status.id == world.message_id(1)
-
-
-async def test_renew_token_for_half_its_life_when_it_is_short(
-    agency: EnlaceClient, gateway: FakeGateway, clock: FakeClock
-) -> None:
-    """A short life is no reason to fetch a token for each request."""
-    gateway.token_life = 20
-    await agency.send(body(1))
-    await agency.send(body(2))
-    before = gateway.token_requests
-    clock.pass_time(timedelta(seconds=10))
-    await agency.send(body(3))
-
-    assert (before, gateway.token_requests) == (2, 3)
-
-
-async def test_authenticate_raises_when_the_client_is_refused(
-    agency: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """A refused client is told so at once, as OAuth names it."""
-    members = {"error": "invalid_client", "error_description": "unknown"}
-    gateway.faults["/oauth/token"] += [Fault(status=401, members=members)]
-
-    with pytest.raises(AccessError) as refused:
-        await agency.send(body())
-
-    assert (refused.value.code, refused.value.detail) == ("invalid_client", "unknown")
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        b"[]",
-        b'{"access_token": "a", "expires_in": 300, "token_type": "Bearer"}',
-        b'{"access_token": 1, "expires_in": 300, "token_type": "DPoP"}',
-        b'{"access_token": "a", "expires_in": "300", "token_type": "DPoP"}',
-    ],
-)
-async def test_authenticate_raises_when_the_token_answer_is_malformed(
-    agency: EnlaceClient, gateway: FakeGateway, raw: bytes
-) -> None:
-    """A token that is not bound to our key is not used."""
-    gateway.faults["/oauth/token"] += [Fault(status=200, raw=raw)]
-
-    with pytest.raises(AnswerError):
-        await agency.send(body())
-
-
-async def test_authenticate_asks_again_when_the_token_endpoint_is_busy(
-    agency: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """The token endpoint may be busy like any other."""
-    gateway.faults["/oauth/token"] += [Fault(status=503), DROP]
-
-    accepted = await agency.send(body())
-
-    assert accepted.replayed is False
-
-
-async def test_request_says_its_language_and_keeps_no_cookie(
-    agency: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """Refusals come in the language of the profile."""
-    await agency.send(body())
-
-    assert gateway.headers[-1]["Accept-Language"] == "en"
-    assert "Cookie" not in gateway.headers[-1]
-
-
-async def test_request_does_not_follow_where_it_is_sent(
-    agency: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """A token goes to one gateway only."""
-    fault = Fault(status=302, raw=b"", headers={"Location": "https://elsewhere.test/"})
-    gateway.faults[MESSAGES] += [fault]
-
-    with pytest.raises(AnswerError):
-        await agency.send(body())
-
-
-async def test_connect_raises_when_the_client_was_not_entered(clock: FakeClock) -> None:
-    """A wrong order of calls is a defect, not a refusal."""
-    client = client_of(world.agency_profile("https://any.test"), clock)
-
-    with pytest.raises(RuntimeError):
-        await client.send(body())
-
-
-async def test_send_is_unreachable_when_no_gateway_is_there(
-    clock: FakeClock, unused_tcp_port: int
-) -> None:
-    """A refused connection is waited out like a broken one."""
-    settings = ClientSettings(retries=RetryPolicy(deadline=timedelta(seconds=5)))
-    profile = world.agency_profile(f"http://127.0.0.1:{unused_tcp_port}")
-    async with client_of(profile, clock, settings) as client:
-        with pytest.raises(UnreachableError, match="Connector"):
-            await client.send(body())
-
-    assert clock.slept == [0.5, 1.0, 2.0]
-
-
-async def test_give_up_at_once_when_the_certificate_is_not_trusted(
-    agency: EnlaceClient, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
-) -> None:
-    """Time does not mend a certificate."""
-
-    def fail(*_: object, **__: object) -> None:
-        raise aiohttp.ClientConnectorCertificateError(None, ValueError("self-signed"))  # type: ignore[arg-type]
-
-    monkeypatch.setattr(aiohttp.ClientSession, "post", fail)
-
-    with pytest.raises(UnreachableError):
-        await agency.send(body())
-
-    assert clock.slept == []
-
-
-# --- a desk -------------------------------------------------------------------------------
-
-
-async def test_queues_tell_what_waits(desk: EnlaceClient, gateway: FakeGateway) -> None:
-    """A desk sees its queues."""
-    gateway.deliver(HandOverParts().to_json())
-
-    (queue,) = await desk.queues()
-
-    assert (queue.queue, queue.waiting, queue.leased) == (QUEUE, 1, 0)
-
-
-async def test_poll_brings_what_waits(desk: EnlaceClient, gateway: FakeGateway) -> None:
-    """A desk may poll instead of streaming."""
-    for number in (1, 2, 3):
-        gateway.deliver(HandOverParts(number=number).to_json())
-
-    hand_overs = await desk.poll(QUEUE, limit=2)
-
-    assert [each.message_id for each in hand_overs] == [world.message_id(n) for n in (1, 2)]
-
-
-async def test_answer_settles_what_was_handed_over(
-    desk: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """Both answers come back with a verified receipt, unknown ones with a code."""
-    parts = [HandOverParts(number=number) for number in (1, 2)]
-    for each in parts:
-        gateway.deliver(each.to_json())
-    first, second = (each.received().ref for each in parts)
-    unknown = world.hand_over(3).ref
-
-    settled, missing = await desk.acknowledge([first, unknown])
-    (refused,) = await desk.refuse([Refusal(ref=second, reason=RefusalReason.NOT_COMPETENT)])
-
-    assert isinstance(settled, Settled)
-    assert settled.state is DeliveryState.ACKNOWLEDGED
-    assert missing == NotSettled(code="delivery-unknown")
-    assert isinstance(refused, Settled)
-    assert refused.state is DeliveryState.REFUSED
-    assert [each.reason for each in gateway.answers] == [None, None, "not-competent"]
-
-
 @pytest.mark.parametrize("rule", ["channel-member", None])
 async def test_send_raises_when_the_receipt_names_another_rule(
     agency: EnlaceClient, gateway: FakeGateway, rule: str | None
@@ -545,60 +277,12 @@ async def test_send_takes_a_receipt_without_rules_when_it_was_signed_long_ago(
     assert (await agency.send(body())).replayed
 
 
-async def test_answer_raises_when_the_receipt_is_another_s(
-    desk: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """The gateway must prove that it recorded this answer."""
-    parts = HandOverParts()
-    gateway.deliver(parts.to_json())
-    ref = parts.received().ref
-    await desk.acknowledge([ref])
-    delivery = gateway.deliveries[ref.message_id, ref.content_hash]
-    delivery.receipt = parts.received().receipt
-
-    with pytest.raises(EvidenceError):
-        await desk.acknowledge([ref])
-
-
-async def test_answer_asks_nothing_when_there_is_nothing_to_answer(
-    desk: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """An empty batch is no request."""
-    assert await desk.acknowledge([]) == ()
-    assert gateway.requests == []
-
-
-async def test_answer_refuses_more_than_the_protocol_allows(desk: EnlaceClient) -> None:
-    """A hundred at once."""
-    with pytest.raises(ValueError, match="100"):
-        await desk.acknowledge([world.hand_over().ref] * 101)
-
-
-async def test_answer_raises_when_results_are_missing(
-    desk: EnlaceClient, gateway: FakeGateway
-) -> None:
-    """Which result belongs to which answer is told by their order alone."""
-    gateway.faults["/v1/acknowledgements"] += [Fault(status=200, members={"results": []})]
-
-    with pytest.raises(AnswerError):
-        await desk.acknowledge([world.hand_over().ref])
-
-
 async def test_sign_refuses_when_the_profile_is_a_desk_s(desk: EnlaceClient) -> None:
     """Only an agency writes."""
     with pytest.raises(ConfigurationError):
         desk.sign(world.document())
     with pytest.raises(ConfigurationError):
         await desk.send(body())
-
-
-async def test_answer_refuses_when_the_profile_is_an_agency_s(agency: EnlaceClient) -> None:
-    """Only a desk receives."""
-    with pytest.raises(ConfigurationError):
-        await agency.acknowledge([world.hand_over().ref])
-
-
-# --- the directory ------------------------------------------------------------------------
 
 
 async def test_directory_holds_only_what_the_roots_vouch_for(

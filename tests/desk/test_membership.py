@@ -16,7 +16,8 @@ from broker.model.events import RefusalReason
 from broker.model.names import DeskRef
 from broker.sealing.route import SealRoute
 from keys import act
-from keys.act import ActKind, ActTerms
+from keys.act import ActTerms
+from keys.act_kind import ActKind
 from keys.charter import ChannelName, Charter, Sealing
 from keys.holder import Holder
 from keys.key import KeyUse

@@ -11,9 +11,10 @@ from broker.desk.failures import AnswerError, ProblemError
 from broker.desk.sse import MAX_EVENT_BYTES, EventReader, StreamEvent
 from broker.desk.stream import StreamSettings
 from broker.desk.wire import ReceivedHandOver
-from broker.model.names import HandOverNumber, MessageId, QueueName
+from broker.model.names import HandOverNumber, QueueName
 from tests.desk import world
 from tests.desk.conftest import client_of
+from tests.desk.receiving import deliver
 from tests.desk.world import FakeClock, HandOverParts
 from tests.fakes.gateway import FakeGateway, Fault
 
@@ -67,13 +68,6 @@ async def taken(
             if len(found) == count:
                 break
     return found
-
-
-def deliver(gateway: FakeGateway, *numbers: int) -> list[MessageId]:
-    """Put messages into the desk's queue."""
-    for number in numbers:
-        gateway.deliver(HandOverParts(number=number).to_json())
-    return [world.message_id(number) for number in numbers]
 
 
 async def test_stream_brings_hand_overs_in_their_order(

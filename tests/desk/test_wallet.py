@@ -29,6 +29,7 @@ from keys.identifiers import KeyId
 from keys.secret import Passphrase
 from schemas.vocabulary import Language
 from tests.desk import world
+from tests.desk.served import served_key
 from tests.desk.world import FakeClock, HandOverParts
 from tests.fakes.certificates import Authority, replace_file
 from tests.fakes.gateway import FakeClient, FakeGateway, Fault
@@ -408,7 +409,7 @@ async def test_client_reads_its_wallet_again_when_its_token_is_refused(
 
         await client.queues()
 
-        assert client._opened().tokens.served_key == world.signing_key("GT-client-2")
+        assert served_key(client) == world.signing_key("GT-client-2")
 
 
 async def test_token_is_not_used_for_another_client_when_the_profile_changes(

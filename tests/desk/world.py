@@ -30,7 +30,8 @@ from broker.sealing.content import SignedContent
 from broker.sealing.route import SealRoute
 from broker.sealing.seal import seal
 from keys import act, root
-from keys.act import ActKind, ActTerms
+from keys.act import ActTerms
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
 from keys.errors import StatementError
 from keys.holder import Holder

@@ -12,7 +12,7 @@ from typing import Any
 from broker.model.names import AgencyRef, DeskRef, Pair
 from broker.sandbox.world import Plan, make_world
 from broker.wiring.run import running_gateway
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.charter import ChannelName, Charter, Sealing
 from keys.custody.envelope import INTERACTIVE_DEMO
 from keys.policy import STANDARD_KEY_POLICY

@@ -21,7 +21,7 @@ from broker.ports.directory import DirectoryStore
 from broker.sandbox.world import Plan, World, make_world
 from broker.storage.ledger import open_ledger
 from broker.wiring.run import running_gateway
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.custody.envelope import INTERACTIVE_DEMO
 from keys.identifiers import KeyId
 from keys.key import VerificationKey

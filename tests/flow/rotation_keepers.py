@@ -14,7 +14,7 @@ from pathlib import Path
 from broker.model.names import AgencyRef, DeskRef
 from broker.sandbox.countries import Holding
 from broker.sandbox.kits import Kit
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
 from keys.custody.bundle import PrivateKey
 from keys.custody.envelope import INTERACTIVE_DEMO

@@ -28,9 +28,10 @@ from broker.sandbox.world import World
 from keys import jws
 from keys.custody.envelope import INTERACTIVE_DEMO
 from keys.identifiers import KeyId
-from keys.ring import REVOKED, KeyState
+from keys.ring import KeyState
 from schemas.loader import SchemaSet
 from schemas.vocabulary import Country
+from tests.desk.served import served_key
 from tests.flow.conftest import Document, as_bytes, lines, message
 from tests.flow.rotation_world import agency_of
 
@@ -46,6 +47,7 @@ MOST_PER_PAIR = 1000
 REFUSED = 403
 OUTBOX_LOOKS_AGAIN = 0.3
 SECOND = timedelta(seconds=1)
+TAKEN_OUT = frozenset({KeyState.SUSPENDED, KeyState.COMPROMISED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,10 +133,8 @@ class Traffic:
         """Every client asks for a token with its newest key, and gets one of the newest."""
         for subject, client in self.clients.items():
             await client.directory()
-            tokens = client._opened().tokens
-            token = await tokens.current()
-            assert tokens.served_key is not None
-            assert tokens.served_key.kid == expected[subject]
+            token = await client._opened().tokens.current()
+            assert served_key(client).kid == expected[subject]
             assert jws.read_header(token.value).kid == token_key
 
     def come(self, desk: DeskRef) -> None:
@@ -257,7 +257,7 @@ def _usable(directory: Directory, second: datetime) -> set[str]:
         kid
         for kid, entry in then.items()
         if KeyState.ACTIVE in {entry.state, after[kid].state}
-        or (entry.state in REVOKED and before[kid].state is KeyState.ACTIVE)
+        or (entry.state in TAKEN_OUT and before[kid].state is KeyState.ACTIVE)
     }
 
 

@@ -17,8 +17,9 @@ from broker.sandbox.kits import APPROVED
 from broker.sandbox.ports import free_ports
 from broker.sandbox.world import Plan, World, make_world
 from broker.storage.ledger import Ledger, open_ledger
-from keys.act import ActKind, ActTerms
+from keys.act import ActTerms
 from keys.act import sign as sign_act
+from keys.act_kind import ActKind
 from keys.custody.envelope import INTERACTIVE_DEMO
 from keys.key import KeyUse
 from keys.strict_json import JsonObject

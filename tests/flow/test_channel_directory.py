@@ -11,7 +11,7 @@ import yaml
 from broker.channel_view import channel_view
 from broker.desk.client import EnlaceClient
 from broker.desk.session import Request
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.channel import Channel
 from keys.charter import ChannelName
 from tests.flow.channel_world import FISCALIA, GT, HN, HN_DESK, act, with_channels

@@ -27,7 +27,7 @@ from broker.sandbox.kits import STATED
 from broker.sealing.wire import parse
 from broker.storage.ledger import open_ledger
 from broker.wiring.clock import utc_now
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.holder import Holder
 from keys.identifiers import KeyId

@@ -9,7 +9,7 @@ from broker.desk.leave_compromised import leave_compromised
 from broker.key_watch import KeyWatch
 from broker.notices import Notices
 from broker.storage.ledger import open_ledger
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from tests.flow.conftest import FISCALIA, GT_DESK
 from tests.flow.test_rewrap import rotating
 

@@ -23,7 +23,7 @@ from broker.model.names import MessageId
 from broker.sandbox.countries import Holding
 from broker.sandbox.kits import STATED
 from keys import jws
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
 from keys.custody.bundle import KeyBundle, write_bundle
 from keys.custody.envelope import INTERACTIVE_DEMO
@@ -32,6 +32,7 @@ from keys.identifiers import KeyId
 from keys.key import DecryptionKey, KeyUse, SigningKey
 from keys.secret import Passphrase
 from schemas.loader import SchemaSet
+from tests.desk.served import served_key
 from tests.fakes.certificates import Authority, replace_file
 from tests.flow.conftest import FISCALIA, GT_DESK, Running, lines, message, running
 from tests.gateway.test_tls_reload import shows
@@ -174,7 +175,7 @@ async def test_subscription_goes_on_when_all_keys_of_the_desk_change_twice(
                 client._opened().tokens._token = None
                 await on_the_way
                 proven.append(await travel(exchange))
-                served.append(client._opened().tokens.served_key)
+                served.append(served_key(client))
             goes_on = not task.done()
 
         inbox = lines(folder / "inbox.jsonl")

@@ -14,7 +14,7 @@ from broker.model.message import Posting, SealedPosting
 from broker.model.names import AgencyRef, DeskRef, MessageId, QueueName
 from broker.model.status import MessageStatus
 from broker.ports.recalls import Order
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from schemas.loader import SchemaSet
 from schemas.vocabulary import Country, Disposition, KeptReason
 from tests.flow.channel_world import act, to, with_channels

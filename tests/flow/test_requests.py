@@ -18,7 +18,7 @@ from broker.escalation import Escalations, whom_to_tell
 from broker.model.names import AgencyRef, DeliveryNumber, DeskRef
 from broker.ports.requests import RequestQuestion, RequestState
 from broker.sandbox.world import World, make_world
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.charter import ChannelName, Charter, Sealing
 from keys.custody.envelope import INTERACTIVE_DEMO
 from schemas.examples import accepted

@@ -25,7 +25,7 @@ from broker.errors import ConfigurationError, UnsealError
 from broker.model.names import MessageId
 from broker.sandbox.kits import STATED
 from broker.sealing.unseal import unseal
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.custody.bundle import KeyBundle, read_bundle, write_bundle
 from keys.holder import Holder

@@ -17,7 +17,7 @@ from broker.errors import Code
 from broker.gateway.server import split_address
 from broker.sandbox.rabbitmq_node import PrivateRabbitNode, private_rabbitmq_node
 from keys import jws
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.identifiers import KeyId
 from schemas.vocabulary import Country
 from tests.flow.rotation_keepers import Keepers

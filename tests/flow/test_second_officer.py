@@ -12,7 +12,7 @@ from broker.model.names import MessageId
 from broker.origin_seal import SECOND_SEAL_TYP
 from broker.sandbox.kits import STATED
 from keys import base64url, jws, strict_json
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.holder import Holder
 from keys.key import KeyUse, SigningKey
 from schemas.loader import SchemaSet

@@ -15,7 +15,7 @@ from broker.sandbox import charters
 from broker.sandbox.charters import FOLDER, shipped_charters
 from broker.sandbox.world import Plan, make_world
 from broker.storage.ledger import open_ledger
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.channel import ChannelState
 from keys.charter import Charter
 from keys.custody.envelope import INTERACTIVE_DEMO

@@ -68,13 +68,13 @@ async def test_check_keeps_the_old_until_both_files_fit(
     replace_file(first, b"second")
     with structlog.testing.capture_logs() as logs:
         halfway = [await pairing.watch.check() for _ in range(3)]
-    before, was_failing = pairing.in_force, pairing.watch.is_failing
+    before = pairing.in_force
     replace_file(second, b"second")
     with structlog.testing.capture_logs() as done:
         taken = await pairing.watch.check()
 
-    assert (halfway, before, was_failing) == ([False] * 3, "first", True)
-    assert (taken, pairing.in_force, pairing.watch.is_failing) == (True, "second", False)
+    assert (halfway, before) == ([False] * 3, "first")
+    assert (taken, pairing.in_force) == (True, "second")
     assert pairing.readings == 4
     assert logs == [
         {
@@ -101,23 +101,24 @@ async def test_check_says_again_that_it_fails_when_that_lasts(pairing: Pairing) 
 async def test_check_forgets_the_failure_when_the_old_file_is_back(
     pairing: Pairing, tmp_path: Path
 ) -> None:
-    """Who takes a change back has nothing more to do."""
+    """Who takes a change back has nothing more to do; the same change is told anew."""
     kept = tmp_path / "kept"
     folder = tmp_path / "linked"
     folder.symlink_to(pairing.files[0])
     pairing.files = (folder, pairing.files[1])
     await pairing.watch.check()
     kept.write_text("second")
-    folder.unlink()
-    folder.symlink_to(kept)
-    await pairing.watch.check()
-    failed = pairing.watch.is_failing
 
-    folder.unlink()
-    folder.symlink_to(tmp_path / "one")
-    await pairing.watch.check()
+    told = []
+    for target in (kept, tmp_path / "one", kept):
+        folder.unlink()
+        folder.symlink_to(target)
+        with structlog.testing.capture_logs() as logs:
+            await pairing.watch.check()
+        told.append([each["event"] for each in logs])
 
-    assert (failed, pairing.watch.is_failing, pairing.in_force) == (True, False, "first")
+    assert told == [["reload:failed"], [], ["reload:failed"]]
+    assert pairing.in_force == "first"
 
 
 async def test_check_tries_again_when_the_files_are_as_they_were(pairing: Pairing) -> None:

@@ -15,7 +15,7 @@ from broker.model.events import Event, EventKind
 from broker.model.names import AgencyRef, ContentHash, LogPosition, MessageId, Scope
 from broker.sandbox.kits import ExchangeKit
 from keys import jws
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.key import KeyUse, SigningKey
 from keys.secret import SecretBytes
 from schemas.vocabulary import Country

@@ -14,7 +14,7 @@ from broker.key_watch import KeyWatch
 from broker.notices import Notices
 from broker.ports.keys import KeyLedger
 from broker.sandbox.kits import ExchangeKit, Kit
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from tests.keys.assembly import GT, MX, NAME, charter_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

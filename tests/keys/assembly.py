@@ -11,7 +11,8 @@ from typing import Any
 
 from broker.sandbox.kits import ExchangeKit, Kit
 from keys import act, statement, strict_json
-from keys.act import ActKind, ActReason, ActTerms, act_id
+from keys.act import ActTerms, act_id
+from keys.act_kind import ActKind, ActReason
 from keys.channel import Channel
 from keys.charter import ChannelName, Charter, Sealing
 from keys.decide import decide
@@ -75,7 +76,7 @@ class Assembly:
         # One person who is an administrator of two countries, with one and the same key.
         ana, panama = self.kits[GT].administrators["ana"], self.kits[PA]
         secret = strict_json.parse_object(ana.export().reveal())
-        twin = SigningKey.from_jwk(secret, kid=KeyId("PA-admin-eva-1"))
+        twin = SigningKey.from_jwk({**secret, "kid": "PA-admin-eva-1"})
         panama.administrators["eva"] = twin
         panama.state(panama.administrator("eva"), KeyUse.ADMINISTRATION, twin.public)
         roots = {owner: RootChain((kit.root,)) for owner, kit in self.kits.items()}

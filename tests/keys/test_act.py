@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from keys import act, jws, strict_json
-from keys.act import ACT_TYP, ActId, ActKind, ActReason, ActTerms, act_id
+from keys.act import ACT_TYP, ActId, ActTerms, act_id
+from keys.act_kind import ActKind, ActReason
 from keys.errors import ActError
 from keys.holder import Holder
 from keys.identifiers import KeyId

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from keys import act, strict_json
-from keys.act import ActKind, ActTerms
+from keys.act import ActTerms
+from keys.act_kind import ActKind
 from keys.charter import MAX_AGENCIES, MAX_TEXT_CHARS, MEMBERS, Charter
 from keys.errors import ActError
 from keys.holder import Holder

@@ -10,10 +10,10 @@ import pytest
 
 from keys.algorithms import EncryptionAlgorithm
 from keys.custody import file
-from keys.custody.bundle import KeyBundle, read_bundle, read_private_key, write_bundle
+from keys.custody.bundle import KeyBundle, read_bundle, write_bundle
 from keys.custody.envelope import INTERACTIVE_DEMO, RECOMMENDED
 from keys.custody.file import read_key_file, write_key_file
-from keys.errors import CustodyError, CustodyFault, KeyFormatError
+from keys.errors import CustodyError, CustodyFault
 from keys.identifiers import parse_kid
 from keys.key import DecryptionKey, SigningKey
 from keys.secret import Passphrase, SecretBytes
@@ -207,11 +207,11 @@ def test_read_bundle_returns_every_key(
     read_back = read_bundle(tmp_path / "keys", PASSPHRASE, minimum=INTERACTIVE_DEMO)
 
     assert read_back == bundle
-    assert read_private_key(signing_key.export()) == signing_key
-    assert read_private_key(decryption_key.export()) == decryption_key
 
 
-@pytest.mark.parametrize("held", [b"{}", b"x", b'{"keys":1}', b'{"keys":[1]}', b'{"keys":[{}]}'])
+@pytest.mark.parametrize(
+    "held", [b"{}", b"x", b'{"keys":1}', b'{"keys":[1]}', b'{"keys":[[]]}', b'{"keys":[{}]}']
+)
 def test_read_bundle_refuses_a_file_of_something_else(tmp_path: Path, held: bytes) -> None:
     """A single key, or nothing, is no bundle."""
     write_key_file(tmp_path / "k", SecretBytes(held), PASSPHRASE, cost=INTERACTIVE_DEMO)
@@ -226,8 +226,6 @@ def test_bundle_refuses_two_keys_of_one_name(signing_key: SigningKey) -> None:
 
     with pytest.raises(CustodyError):
         KeyBundle.of([signing_key, twin])
-    with pytest.raises(KeyFormatError):
-        read_private_key(SecretBytes(b"[]"))
 
 
 def test_recommended_cost_is_not_the_demonstrations() -> None:

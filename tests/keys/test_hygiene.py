@@ -32,7 +32,7 @@ from broker.sealing.content import ContentKey
 from broker.sealing.wrap import unwrap, wrap
 from keys.algorithms import EncryptionAlgorithm, SignatureAlgorithm
 from keys.custody import envelope
-from keys.custody.bundle import KeyBundle, decode_bundle, encode_bundle, read_private_key
+from keys.custody.bundle import KeyBundle, decode_bundle, encode_bundle
 from keys.custody.envelope import INTERACTIVE_DEMO
 from keys.custody.file_provider import FileProvider
 from keys.custody.passphrase import read_passphrase
@@ -208,7 +208,6 @@ BUNDLE = KeyBundle.of([signing(), opening()])
 ENCODED = encode_bundle(BUNDLE)
 OPENER = opening()
 ENTRY = wrap(ContentKey(SECRET), OPENER.public)
-EXPORTED = signing().export()
 TORN = SecretBytes(ENCODED.reveal()[:-1])
 ES256 = SigningKey.generate(SignatureAlgorithm.ES256, SIGNS, counter("es256"))
 OPERATIONS: dict[str, Callable[[Path], object]] = {
@@ -217,7 +216,6 @@ OPERATIONS: dict[str, Callable[[Path], object]] = {
     "bundle.encode": lambda _: encode_bundle(BUNDLE),
     "bundle.decode": lambda _: decode_bundle(ENCODED),
     "bundle.decode what is torn": lambda _: decode_bundle(TORN),
-    "bundle.read_private_key": lambda _: read_private_key(EXPORTED),
     "SigningKey.generate": lambda _: signing(),
     "SigningKey.sign": lambda _: BUNDLE.signing[SIGNS].sign(b"message"),
     "SigningKey.sign by ES256": lambda _: ES256.sign(b"message"),

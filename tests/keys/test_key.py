@@ -234,12 +234,12 @@ def test_from_jwk_reads_the_example_keys_of_the_standards() -> None:
 
 def test_from_jwk_takes_rsa_only_of_2048_bits_and_more() -> None:
     """FAPI's floor, a ceiling against costly checks, and only the usual exponent."""
-    key = VerificationKey.from_jwk(rsa_jwk(2048), kid=KID)
+    key = VerificationKey.from_jwk(rsa_jwk(2048) | {"kid": KID})
 
     assert VerificationKey.from_jwk(key.jwk()) == key
     for refused in (rsa_jwk(1024), rsa_jwk(2048, exponent=3)):
         with pytest.raises(KeyFormatError):
-            VerificationKey.from_jwk(refused, kid=KID)
+            VerificationKey.from_jwk(refused | {"kid": KID})
 
 
 def test_from_jwk_refuses_an_encryption_key_that_is_not_public_and_sound(
@@ -355,7 +355,7 @@ def test_constructors_refuse_bytes_that_are_no_key() -> None:
         with pytest.raises(KeyFormatError):
             VerificationKey(kid=KID, form=form)
     with pytest.raises(KeyFormatError):
-        VerificationKey.from_jwk({"kty": "RSA", "n": "w" * 341 + "g", "e": "AQAB"}, kid=KID)
+        VerificationKey.from_jwk({"kty": "RSA", "kid": KID, "n": "w" * 341 + "g", "e": "AQAB"})
     with pytest.raises(KeyFormatError):
         VerificationKey.from_jwk(ED | {"kty": 5})
 

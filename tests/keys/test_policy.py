@@ -1,15 +1,19 @@
 """Is the policy what the specification asks for, and is a wrong one refused?"""
 
+import tomllib
 from datetime import timedelta
+from importlib import resources
 
 import pytest
 
 from keys.errors import PolicyError
 from keys.key import KeyUse
-from keys.policy import STANDARD_KEY_POLICY, KeyPolicy, standard_json
+from keys.policy import STANDARD_KEY_POLICY, KeyPolicy
 from keys.strict_json import JsonObject
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+STANDARD = tomllib.loads(resources.files("keys").joinpath("policy.toml").read_text("utf-8"))
+"""The policy that is shipped, as a document to change and decide on."""
 
 
 def test_standard_policy_asks_for_what_the_specification_says() -> None:
@@ -44,7 +48,7 @@ def test_from_json_changes_what_it_says_and_leaves_the_rest() -> None:
     assert policy.replacement_lock == STANDARD_KEY_POLICY.replacement_lock
     assert policy.uses[KeyUse.DESK_ENCRYPTION].grace == timedelta(seconds=90)
     assert policy.uses[KeyUse.DESK_SIGNATURE] == STANDARD_KEY_POLICY.uses[KeyUse.DESK_SIGNATURE]
-    assert KeyPolicy.from_json(standard_json()) == STANDARD_KEY_POLICY
+    assert KeyPolicy.from_json(STANDARD) == STANDARD_KEY_POLICY
 
 
 WRONG: dict[str, JsonObject] = {

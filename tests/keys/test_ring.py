@@ -10,7 +10,7 @@ from keys.errors import KeysError, NoKeyError
 from keys.holder import Holder
 from keys.identifiers import parse_kid
 from keys.key import KeyUse, SigningKey
-from keys.ring import REVOKED, InFlight, KeyRing, KeyState, RingEntry
+from keys.ring import InFlight, KeyRing, KeyState, RingEntry
 from keys.statement import KeyStatement, StatementTerms
 from schemas.vocabulary import Compartment, Country
 
@@ -18,11 +18,12 @@ MakeSigningKey = Callable[..., SigningKey]
 MakeStatement = Callable[[StatementTerms], KeyStatement]
 AGENCY = Holder.agency(Country.MEXICO, "fge")
 DAY = timedelta(days=1)
+TAKEN_OUT = frozenset({KeyState.SUSPENDED, KeyState.COMPROMISED})
 
 
 def entry(stated_key: KeyStatement, state: KeyState, since: datetime) -> RingEntry:
     """Put a stated key into a state."""
-    revoked_since = since if state in REVOKED else None
+    revoked_since = since if state in TAKEN_OUT else None
     return RingEntry(statement=stated_key, state=state, since=since, revoked_since=revoked_since)
 
 

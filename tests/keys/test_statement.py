@@ -263,7 +263,7 @@ def test_terms_refuse_rsa_for_anything_but_client_authentication(
 ) -> None:
     """RSA is there for stock clients and signs no message."""
     n = "".join(("w" * 341, "Q"))
-    key = VerificationKey.from_jwk({"kty": "RSA", "n": n, "e": "AQAB"}, kid=parse_kid("MX-c"))
+    key = VerificationKey.from_jwk({"kty": "RSA", "kid": "MX-c", "n": n, "e": "AQAB"})
 
     client = replace(
         terms, holder=Holder.client(Country.MEXICO, "c"), use=KeyUse.CLIENT_AUTHENTICATION, key=key

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm
 from keys.decisions import KeyEvent
 from keys.holder import Holder

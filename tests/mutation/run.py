@@ -31,12 +31,12 @@ from tests.mutation.mutants import Mutant, mutants  # noqa: E402 - found by the 
 EXPLAINED: Final = Path(__file__).with_name("explained.toml")
 SECONDS: Final = 60
 """A mutant that runs for so long goes in circles, and somebody would notice."""
-RULES: Final = ("tests/admission/test_rules.py", "tests/desk/test_judge.py")
+RULES: Final = ("tests/admission/rules", "tests/desk/test_judge.py")
 PEOPLE: Final = ("tests/admission/test_people.py", "tests/admission/test_firewall.py")
 POLICY: Final = (
     "tests/admission/test_decided.py",
     "tests/admission/test_policy.py",
-    "tests/admission/test_rules.py",
+    "tests/admission/rules",
 )
 TARGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "broker.admission.rules.compartments": RULES,

@@ -9,6 +9,7 @@ from broker.regional.total import RegionalTotal, add_up
 from schemas.examples import cases
 from schemas.vocabulary import Country, Kind
 
+FIRST, SECOND, THIRD = (f"01a07d01-8230-7426-9c78-{serial:012x}" for serial in (1, 2, 3))
 BASE = next(case.message for case in cases() if case.message["kind"] == Kind.OPERATION_RESULT)
 
 
@@ -107,3 +108,19 @@ def figures(total: RegionalTotal) -> dict[str, str]:
 def of(*countries: str) -> tuple[Country, ...]:
     """Name countries."""
     return tuple(Country(country) for country in countries)
+
+
+def suspects(said: str, *outcomes: str, **members: Any) -> dict[str, Any]:
+    """Write a group of suspects."""
+    return {
+        "category": "suspect",
+        "suspected_of": ["migrant_smuggling"],
+        "outcomes": list(outcomes),
+        "count": number(said),
+        **members,
+    }
+
+
+def cash(*amounts: dict[str, Any]) -> dict[str, Any]:
+    """Write cash that was seized."""
+    return {"seizures": [{"asset": "cash", "measure": "seized", "amounts": list(amounts)}]}

@@ -12,9 +12,10 @@ import pytest
 
 from broker.admission.policy import STANDARD_POLICY
 from broker.admission.validate import MAX_LIFE, MAX_REVIEW
-from schemas.examples import Case, cases, resolved
+from schemas.examples import Case, cases
 from schemas.loader import SchemaSet
 from schemas.vocabulary import AgencyFunction, Compartment, Country, Kind
+from tests.schemas.refusals import resolved
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "schemas" / "examples" / "cases"
@@ -226,6 +227,15 @@ def test_table_agrees_when_cases_are_listed() -> None:
     ]
 
     assert table("Messages") == expected
+
+
+def test_document_counts_cases_and_facts_when_it_begins() -> None:
+    """``docs/cases.md`` says how many there are."""
+    text = (ROOT / "docs" / "cases.md").read_text(encoding="utf-8")
+    facts = sum(len(case.facts) for case in CASES)
+
+    assert f"\n{len(CASES)} publicly reported cases," in text
+    assert f" {facts} facts," in text
 
 
 def test_table_agrees_when_facts_are_not_expressed() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from schemas.examples import Accepted, Case, Refused, accepted, cases, patched, refused, resolved
+from schemas.examples import Accepted, Case, accepted, cases
 from schemas.loader import SchemaSet
 from schemas.vocabulary import Kind
+from tests.schemas.refusals import Refused, patched, refused, resolved
 
 LOCAL_REF = re.compile("[A-Z]{1,3}[0-9]{1,4}")
 KINDS = [kind.value for kind in Kind]

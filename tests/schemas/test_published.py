@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 from schemas import vocabulary
-from schemas.examples import patched
 from schemas.loader import BASE, SchemaSet
+from tests.schemas.refusals import patched
 
 PACKAGE = files("schemas")
 PUBLISHED: dict[str, str] = orjson.loads(PACKAGE.joinpath("published.json").read_bytes())

@@ -14,7 +14,6 @@ from broker.sealing.route import SealRoute
 from broker.sealing.seal import seal
 from broker.sealing.unseal import unseal
 from keys import jws
-from keys.identifiers import parse_kid
 from keys.key import DecryptionKey, VerificationKey
 
 HERE = Path(__file__).parent / "vectors"
@@ -35,7 +34,7 @@ def test_unseal_opens_what_another_implementation_sealed(
     assert opened.signature == message["signature"]
     assert opened.content_hash == message["content_hash"]
     assert opened.route.to_bytes().decode() == VECTORS["route"]
-    origin = VerificationKey.from_jwk(VECTORS["origin"], kid=parse_kid("MX-fge-1"))
+    origin = VerificationKey.from_jwk(VECTORS["origin"] | {"kid": "MX-fge-1"})
     verified = jws.verify_detached(
         opened.signature, opened.body, typ=jws.MESSAGE_TYP, find_key={origin.kid: origin}.get
     )

@@ -4,11 +4,8 @@ Nothing is written that would not count. What gives something is shown first, wi
 fingerprints of the keys, and a person says yes; what takes away is done at once.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TypeAlias
 
 from broker.charters import read_charter
 from broker.cli.admin.acts import act_row, what_of
@@ -17,6 +14,7 @@ from broker.cli.admin.channel_rows import show_charter
 from broker.cli.admin.clock import require_clock, require_later
 from broker.cli.admin.ledger import on_ledger
 from broker.cli.admin.pinned import read_pins
+from broker.cli.admin.wish import Access, Check, Wish, no_check
 from broker.cli.confirm import confirm
 from broker.cli.explain import RefusalError
 from broker.cli.passphrases import read_passphrase
@@ -24,51 +22,16 @@ from broker.cli.terminal import Record, Terminal, cell
 from broker.directory import Directory
 from broker.storage.ledger import Ledger
 from keys import act as acts
-from keys.act import ALONE, ON_ACTS, ActId, ActKind, ActReason, ActTerms
+from keys.act import ActId, ActTerms
+from keys.act_kind import ALONE, ON_ACTS, ActKind
 from keys.charter import ChannelName, Charter
 from keys.custody.bundle import read_bundle
 from keys.holder import Holder
 from keys.identifiers import KeyId
 from keys.key import KeyUse, SigningKey
-from keys.strict_json import JsonObject
-
-Check: TypeAlias = Callable[[Ledger, Directory, datetime], Awaitable[None]]
-"""Asked before anything is signed; refuses by raising."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """As whom, where, and whether a person has said yes already."""
-
-    key_file: Path
-    passphrase_file: Path | None
-    roots: Path | None
-    ledger_url: str | None
-    yes: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to be done."""
-
-    kind: ActKind
-    reason: ActReason = ActReason.ROUTINE
-    keys: tuple[KeyId, ...] = ()
-    pairs: tuple[str, ...] = ()
-    policy: JsonObject | None = None
-    charter: str | None = None
-    """As TOML; without a version it is the next one of its channel."""
-    channel: ChannelName | None = None
-    of: str | None = None
-    """The act that is answered: its id, or how it begins."""
-    since: datetime | None = None
-
-
-async def _no_check(_ledger: Ledger, _directory: Directory, _now: datetime) -> None:
-    """Ask nothing more."""
-
-
-def act(wish: Wish, access: Access, terminal: Terminal, check: Check = _no_check) -> None:
+def act(wish: Wish, access: Access, terminal: Terminal, check: Check = no_check) -> None:
     """Sign an act, write it, and tell what became of it.
 
     Raises:

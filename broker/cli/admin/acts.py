@@ -6,7 +6,8 @@ from datetime import datetime
 from broker.cli.terminal import Record, moment
 from broker.directory import Directory
 from keys import strict_json
-from keys.act import RATIFIED, ActId, ActTerms
+from keys.act import ActId, ActTerms
+from keys.act_kind import RATIFIED
 from keys.channel_outlook import missing
 from keys.charter import Charter
 from keys.decision import Decision

@@ -1,41 +1,28 @@
-"""`enlace admin channel`: groups of countries, by their own signed acts.
-
-What one person may do alone, and what he only proposes, are two forms of one command; the table
-says which verb is which act.
-"""
+"""`enlace admin channel`: groups of countries, by their own signed acts."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.cli.admin.act_options import AsOption, access_of
+from broker.cli.admin.act_command import Acting, ReasonOption, alone, proposes
 from broker.cli.admin.deciding import ActArgument
 from broker.cli.admin.ledger import on_ledger
 from broker.cli.admin.pinned import read_pins
+from broker.cli.admin.wish import Wish
 from broker.cli.documents import read_document
 from broker.cli.exit_codes import ExitCode
 from broker.cli.explain import RefusalError
-from broker.cli.options import LedgerOption, PassphraseOption, RootsOption, YesOption
+from broker.cli.options import LedgerOption, RootsOption
 from broker.cli.terminal import Terminal, finish, terminal_of
-from broker.cli.vocabulary import Reason
+from keys.act_kind import ActKind, ActReason
 from keys.charter import NAME, ChannelName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from broker.directory import Directory, DirectoryRecord
     from broker.storage.ledger import Ledger
-
-ALONE: Final = {
-    "leave": "leave-channel",
-    "suspend": "suspend-channel",
-    "close": "close-channel",
-}
-"""One person, at once."""
-PROPOSED: Final = {"resume": "resume-channel"}
-"""Another one, of another owner, approves: `enlace admin approve`."""
 
 
 def read_channel(text: str) -> ChannelName:
@@ -49,94 +36,50 @@ def read_channel(text: str) -> ChannelName:
     return ChannelName(text)
 
 
-ChannelArgument = Annotated[str, typer.Argument(parser=read_channel, metavar="CHANNEL")]
-ReasonOption = Annotated[Reason, typer.Option("--reason")]
+ChannelArgument = Annotated[ChannelName, typer.Argument(parser=read_channel, metavar="CHANNEL")]
 
 
-def commands() -> "dict[str, Callable[..., None]]":
-    """Every verb of the group."""
-    return {
-        "propose": propose,
-        "consent": consent,
-        **{verb: _alone(kind) for verb, kind in ALONE.items()},
-        **{verb: _proposed(kind) for verb, kind in PROPOSED.items()},
-        "list": list_channels,
-        "show": show,
-    }
-
-
-def propose(  # noqa: PLR0917 - a command has the options it has
-    context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE")],
-    key_file: AsOption,
-    yes: YesOption = False,
-    passphrase_file: PassphraseOption = None,
-    roots: RootsOption = None,
-    ledger_url: LedgerOption = None,
-) -> None:
+@proposes
+def propose(acting: Acting, file: Annotated[str, typer.Argument(metavar="FILE")]) -> None:
     """Propose a channel, or the next version of its charter."""
-    from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
-
-    access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
     text = read_document(file).decode("utf-8", errors="replace")
-    act(Wish(kind=ActKind.CHARTER, charter=text), access, terminal_of(context))
+    acting.act(Wish(kind=ActKind.CHARTER, charter=text))
 
 
-def consent(  # noqa: PLR0917 - a command has the options it has
-    context: typer.Context,
-    act_name: ActArgument,
-    key_file: AsOption,
-    yes: YesOption = False,
-    passphrase_file: PassphraseOption = None,
-    roots: RootsOption = None,
-    ledger_url: LedgerOption = None,
-) -> None:
+@proposes
+def consent(acting: Acting, act_name: ActArgument) -> None:
     """Consent to a charter, for one's own country."""
-    from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
-
-    access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
-    act(Wish(kind=ActKind.CONSENT, of=act_name), access, terminal_of(context))
+    acting.act(Wish(kind=ActKind.CONSENT, of=act_name))
 
 
-def _alone(kind: str) -> "Callable[..., None]":
-    def command(  # noqa: PLR0917 - a command has the options it has
-        context: typer.Context,
-        channel: ChannelArgument,
-        key_file: AsOption,
-        reason: ReasonOption = Reason.ROUTINE,
-        passphrase_file: PassphraseOption = None,
-        roots: RootsOption = None,
-        ledger_url: LedgerOption = None,
-    ) -> None:
-        from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-        from keys.act import ActKind, ActReason  # noqa: PLC0415
-
-        access = access_of(key_file, passphrase_file, roots, ledger_url)
-        name, why = ChannelName(channel), ActReason(reason.value)
-        act(Wish(kind=ActKind(kind), channel=name, reason=why), access, terminal_of(context))
-
-    return command
+@alone
+def leave(
+    acting: Acting, channel: ChannelArgument, *, reason: ReasonOption = ActReason.ROUTINE
+) -> None:
+    """Take one's own country out of a channel."""
+    acting.act(Wish(kind=ActKind.LEAVE_CHANNEL, channel=channel, reason=reason))
 
 
-def _proposed(kind: str) -> "Callable[..., None]":
-    def command(  # noqa: PLR0917 - a command has the options it has
-        context: typer.Context,
-        channel: ChannelArgument,
-        key_file: AsOption,
-        yes: YesOption = False,
-        passphrase_file: PassphraseOption = None,
-        roots: RootsOption = None,
-        ledger_url: LedgerOption = None,
-    ) -> None:
-        from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-        from keys.act import ActKind  # noqa: PLC0415
+@alone
+def suspend(
+    acting: Acting, channel: ChannelArgument, *, reason: ReasonOption = ActReason.ROUTINE
+) -> None:
+    """Let a channel take nothing new."""
+    acting.act(Wish(kind=ActKind.SUSPEND_CHANNEL, channel=channel, reason=reason))
 
-        access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
-        act(Wish(kind=ActKind(kind), channel=ChannelName(channel)), access, terminal_of(context))
 
-    return command
+@alone
+def close(
+    acting: Acting, channel: ChannelArgument, *, reason: ReasonOption = ActReason.ROUTINE
+) -> None:
+    """End a channel for good."""
+    acting.act(Wish(kind=ActKind.CLOSE_CHANNEL, channel=channel, reason=reason))
+
+
+@proposes
+def resume(acting: Acting, channel: ChannelArgument) -> None:
+    """Propose to let a suspended channel go on."""
+    acting.act(Wish(kind=ActKind.RESUME_CHANNEL, channel=channel))
 
 
 def list_channels(
@@ -163,11 +106,11 @@ def show(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Show a channel: its charter, who has consented, and every change with who signed it."""
-    from broker.cli.admin import channel_rows as rows  # noqa: PLC0415 - half a second
+    from broker.cli.admin import channel_rows as rows  # noqa: PLC0415 - a tenth of a second
 
     terminal, now = terminal_of(context), datetime.now(UTC)
     directory = _directory(terminal, roots, ledger_url, now)
-    found = directory.channel(ChannelName(channel))
+    found = directory.channel(channel)
     row = None if found is None else rows.channel_row(found, directory, now)
     if found is None or row is None:
         raise RefusalError(terminal.text("channel.unknown", channel=channel))
@@ -184,7 +127,7 @@ def show(
 def _directory(
     terminal: Terminal, roots: "Path | None", ledger_url: str | None, now: datetime
 ) -> "Directory":
-    from broker.directory import Directory  # noqa: PLC0415 - half a second
+    from broker.directory import Directory  # noqa: PLC0415 - a tenth of a second
 
     async def work(ledger: "Ledger") -> "DirectoryRecord":
         return await ledger.directory.load()

@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from broker.cli.admin.act_options import AsOption, access_of
+from broker.cli.admin.act_command import Acting, alone, proposes
 from broker.cli.admin.ledger import on_ledger
 from broker.cli.admin.pinned import read_pins
+from broker.cli.admin.wish import Wish
 from broker.cli.documents import read_document
 from broker.cli.exit_codes import ExitCode
 from broker.cli.explain import RefusalError
-from broker.cli.options import LedgerOption, PassphraseOption, RootsOption, YesOption
+from broker.cli.options import LedgerOption, RootsOption
 from broker.cli.terminal import Terminal, finish, terminal_of
+from keys import strict_json
+from keys.act_kind import ActKind
+from keys.errors import KeyFormatError
+from keys.strict_json import JsonObject
 
 if TYPE_CHECKING:
     from broker.directory import DirectoryRecord
     from broker.storage.ledger import Ledger
-    from keys.strict_json import JsonObject
 
 FEWEST_CHARS: Final = 8
 """So much of an act's id is enough to name it: one in 2^48 begins the same."""
@@ -38,62 +42,29 @@ def read_act_id(text: str) -> str:
 ActArgument = Annotated[str, typer.Argument(parser=read_act_id, metavar="ACT")]
 
 
-def approve(  # noqa: PLR0917 - a command has the options it has
-    context: typer.Context,
-    act_name: ActArgument,
-    key_file: AsOption,
-    yes: YesOption = False,
-    passphrase_file: PassphraseOption = None,
-    roots: RootsOption = None,
-    ledger_url: LedgerOption = None,
-) -> None:
+@proposes
+def approve(acting: Acting, act_name: ActArgument) -> None:
     """Agree with somebody else's act."""
-    from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
-
-    access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
-    act(Wish(kind=ActKind.APPROVE, of=act_name), access, terminal_of(context))
+    acting.act(Wish(kind=ActKind.APPROVE, of=act_name))
 
 
-def cancel(
-    context: typer.Context,
-    act_name: ActArgument,
-    key_file: AsOption,
-    passphrase_file: PassphraseOption = None,
-    roots: RootsOption = None,
-    ledger_url: LedgerOption = None,
-) -> None:
+@alone
+def cancel(acting: Acting, act_name: ActArgument) -> None:
     """Stop what was proposed and has not taken effect."""
-    from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
-
-    access = access_of(key_file, passphrase_file, roots, ledger_url)
-    act(Wish(kind=ActKind.CANCEL, of=act_name), access, terminal_of(context))
+    acting.act(Wish(kind=ActKind.CANCEL, of=act_name))
 
 
-def propose_policy(  # noqa: PLR0917 - a command has the options it has
-    context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE")],
-    key_file: AsOption,
-    yes: YesOption = False,
-    passphrase_file: PassphraseOption = None,
-    roots: RootsOption = None,
-    ledger_url: LedgerOption = None,
-) -> None:
+@proposes
+def propose_policy(acting: Acting, file: Annotated[str, typer.Argument(metavar="FILE")]) -> None:
     """Propose to ask something else of keys."""
-    from broker.cli.admin.acting import Wish, act  # noqa: PLC0415 - half a second
-    from keys.act import ActKind  # noqa: PLC0415
-
-    terminal = terminal_of(context)
-    access = access_of(key_file, passphrase_file, roots, ledger_url, yes=yes)
-    act(Wish(kind=ActKind.POLICY, policy=_read_policy(file, terminal)), access, terminal)
+    acting.act(Wish(kind=ActKind.POLICY, policy=_read_policy(file, acting.terminal)))
 
 
 def acts(
     context: typer.Context, roots: RootsOption = None, ledger_url: LedgerOption = None
 ) -> None:
     """List what was decided; status 7 if an emergency act waits too long for a second."""
-    from broker.cli.admin.acts import COLUMNS, act_rows  # noqa: PLC0415 - half a second
+    from broker.cli.admin.acts import COLUMNS, act_rows  # noqa: PLC0415 - a tenth of a second
     from broker.directory import Directory  # noqa: PLC0415
 
     async def work(ledger: "Ledger") -> "DirectoryRecord":
@@ -111,10 +82,8 @@ def acts(
         finish(ExitCode.ACTION_NEEDED)
 
 
-def _read_policy(file: str, terminal: Terminal) -> "JsonObject":
-    from keys import strict_json  # noqa: PLC0415 - loaded already
-    from keys.errors import KeyFormatError  # noqa: PLC0415
-    from keys.policy import KeyPolicy  # noqa: PLC0415
+def _read_policy(file: str, terminal: Terminal) -> JsonObject:
+    from keys.policy import KeyPolicy  # noqa: PLC0415 - loads cryptography
 
     try:
         members = tomllib.loads(read_document(file).decode())

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from broker.cli.admin.acting import Check
 from broker.cli.admin.ledger import on_ledger
+from broker.cli.admin.wish import Check
 from broker.cli.explain import RefusalError
 from broker.cli.terminal import Record, Terminal, moment
 from broker.directory import Directory

@@ -41,7 +41,7 @@ def list_directory(
     ledger_url: LedgerOption = None,
 ) -> None:
     """List the directory, or one part of it; says which documents no root vouches for."""
-    from broker.directory import Directory  # noqa: PLC0415 - half a second
+    from broker.directory import Directory  # noqa: PLC0415 - a tenth of a second
 
     async def work(ledger: "Ledger") -> "DirectoryRecord":
         return await ledger.directory.load()

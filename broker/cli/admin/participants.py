@@ -41,7 +41,7 @@ def add_agency(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Add or change an agency."""
-    from broker.directory import AgencyRecord  # noqa: PLC0415 - a quarter of a second
+    from broker.directory import AgencyRecord  # noqa: PLC0415 - a tenth of a second
 
     record = AgencyRecord(ref=agency, function=function, name=name)
     decide(
@@ -74,7 +74,7 @@ def add_client(
     ledger_url: LedgerOption = None,
 ) -> None:
     """Add or change an OAuth client; without scopes it gets those of its kind."""
-    from broker.directory import ClientRecord  # noqa: PLC0415 - a quarter of a second
+    from broker.directory import ClientRecord  # noqa: PLC0415 - a tenth of a second
 
     subject = named.subject
     scopes = frozenset(scope or scopes_of(subject))

@@ -25,6 +25,6 @@ def read_pins(named: Path | None, terminal: Terminal) -> "Pins":
         ConfigurationError: Malformed, or writable by others.
         OSError: There is no such file.
     """
-    from broker.desk.pins import Pins  # noqa: PLC0415 - half a second
+    from broker.desk.pins import Pins  # noqa: PLC0415 - a tenth of a second
 
     return Pins.load(roots_file(named, terminal))

@@ -9,6 +9,7 @@ from broker.cli.confirm import confirm
 from broker.cli.explain import RefusalError
 from broker.cli.options import NamedRoot, PassphraseOption, YesOption, read_root_owner
 from broker.cli.passphrases import read_passphrase
+from broker.cli.public_files import replace_file, write_new
 from broker.cli.public_keys import show_public_keys, write_public_keys
 from broker.cli.terminal import Terminal, terminal_of
 from broker.cli.vocabulary import Purpose, Signing
@@ -30,7 +31,7 @@ def holder(  # noqa: PLR0917 - a command has the options it has
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Make a root holder's key, and the public half for the draft."""
-    from broker.cli.key_making import KeyPlan  # noqa: PLC0415 - half a second
+    from broker.cli.key_making import KeyPlan  # noqa: PLC0415 - a tenth of a second
     from keys.custody.bundle import KeyBundle, write_bundle  # noqa: PLC0415
 
     terminal = terminal_of(context)
@@ -53,8 +54,7 @@ def sign(
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Add one holder's signature to every document of a draft."""
-    from broker.cli.ceremony.drafts import Draft, read_draft  # noqa: PLC0415 - half a second
-    from broker.cli.ceremony.files import replace_file, write_new  # noqa: PLC0415
+    from broker.cli.ceremony.drafts import Draft, read_draft  # noqa: PLC0415 - a tenth of a second
     from broker.cli.ceremony.telling import say_lacking, show_draft  # noqa: PLC0415
 
     terminal = terminal_of(context)

@@ -9,6 +9,7 @@ import typer
 from broker.cli.confirm import confirm
 from broker.cli.exit_codes import ExitCode
 from broker.cli.options import NamedRoot, YesOption, read_root_owner
+from broker.cli.public_files import write_new
 from broker.cli.terminal import finish as end
 from broker.cli.terminal import terminal_of
 
@@ -28,8 +29,8 @@ def draft(  # noqa: PLR0917 - a command has the options it has
     yes: YesOption = False,
 ) -> None:
     """Put a root together from its holders' public keys, for them to sign."""
-    from broker.cli.ceremony.drafts import Document, Draft  # noqa: PLC0415 - half a second
-    from broker.cli.ceremony.files import read_root, write_new  # noqa: PLC0415
+    from broker.cli.ceremony.drafts import Document, Draft  # noqa: PLC0415 - a tenth of a second
+    from broker.cli.ceremony.files import read_root  # noqa: PLC0415
     from broker.cli.ceremony.making import RootPlan, root_terms  # noqa: PLC0415
     from broker.cli.ceremony.telling import show_draft  # noqa: PLC0415
     from keys.root import sign  # noqa: PLC0415
@@ -54,8 +55,8 @@ def finish(
     previous: Annotated[Path | None, typer.Option("--previous", "--root", metavar="FILE")] = None,
 ) -> None:
     """Check that enough holders have signed, and write what everybody takes."""
-    from broker.cli.ceremony.drafts import read_draft  # noqa: PLC0415 - half a second
-    from broker.cli.ceremony.files import read_root, write_new  # noqa: PLC0415
+    from broker.cli.ceremony.drafts import read_draft  # noqa: PLC0415 - a tenth of a second
+    from broker.cli.ceremony.files import read_root  # noqa: PLC0415
     from broker.cli.ceremony.finishing import finished  # noqa: PLC0415
     from broker.cli.ceremony.telling import say_lacking, show_draft  # noqa: PLC0415
 
@@ -74,7 +75,7 @@ def finish(
 
 def status(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     """Show who has signed and who is missing; status 7 while somebody is."""
-    from broker.cli.ceremony.drafts import read_draft  # noqa: PLC0415 - half a second
+    from broker.cli.ceremony.drafts import read_draft  # noqa: PLC0415 - a tenth of a second
     from broker.cli.ceremony.telling import (  # noqa: PLC0415
         COLUMNS,
         rows,

@@ -437,7 +437,6 @@ async def test_ledger_moves_and_counts_nothing_of_what_was_not_sealed(
         content_hash=recall.content_hash,
         reader="duty analyst",
         purpose="investigation",
-        stated_at=NOW,
         token=DESK_TOKEN,
     )
 

@@ -44,7 +44,6 @@ def use(handed: HandOver | Acceptance, **changes: object) -> UseStatement:
         content_hash=handed.content_hash,
         reader="analyst",
         purpose="investigation",
-        stated_at=NOW,
         token="signed once",
     )
     return replace(statement, **changes)  # type: ignore[arg-type] # as its members are

@@ -1,25 +1,13 @@
 """What is next for a channel, and whose charter should be looked at by now?"""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from keys.act import ActKind
+from keys.act_kind import ActKind
 from keys.channel_outlook import reviews_due, tasks
 from keys.policy import STANDARD_KEY_POLICY
-from tests.keys.assembly import DAY, GT, HN, HOUR, MX, NAME, REVIEW, SECOND, SV, Assembly, Life
-
-
-@pytest.fixture(scope="module")
-def assembly(now: datetime) -> Assembly:
-    """Give the countries; no test changes them."""
-    return Assembly(now=now)
-
-
-@pytest.fixture
-def life(assembly: Assembly) -> Life:
-    """Give an empty journal."""
-    return Life(assembly=assembly)
+from tests.keys.assembly import DAY, GT, HN, HOUR, MX, NAME, REVIEW, SECOND, SV, Life
 
 
 def said(life: Life) -> list[tuple[str, int, str]]:
