@@ -14,7 +14,7 @@ from broker.ports.deliveries import Answered
 from broker.ports.receipts import SignReceipt
 from broker.ports.requests import RETURNED
 from broker.storage import receipts
-from broker.storage.clocks import close_clocks, run_on
+from broker.storage.clocks import close_clocks, reopen, run_on
 from broker.storage.group_commit import Sort
 from broker.storage.settling import EVENT_COLUMNS, Settlement, draw_receipt, settle
 from broker.storage.tables import deliveries, log, messages
@@ -73,6 +73,7 @@ def answer_all(transaction: Transaction, answerings: Sequence[Answering]) -> Seq
     handed = _look_up(transaction, answerings)
     settlements: list[Settlement] = []
     answered: list[Answered] = []
+    read_after_all: list[int] = []
     for answering in answerings:
         answer = answering.answer
         found = handed.get((answer.desk, answer.message_id, answer.content_hash))
@@ -80,6 +81,8 @@ def answer_all(transaction: Transaction, answerings: Sequence[Answering]) -> Seq
             answered.append(NOT_HANDED_OVER)
             continue
         if _counts(found.state, answer):
+            if found.state is DeliveryState.EXPIRED:
+                read_after_all.append(found.row.number)
             settlement = _settlement(transaction, found, answering)
             settlements.append(settlement)
             found.state, found.answer = settlement.state, settlement.receipt
@@ -91,6 +94,8 @@ def answer_all(transaction: Transaction, answerings: Sequence[Answering]) -> Seq
             )
         )
     settle(transaction, settlements)
+    # A request that was read owes its answer, also when the desk says only now that it was.
+    reopen(transaction, read_after_all)
     for one in settlements:
         if one.state is DeliveryState.REFUSED:
             # Its sender has the desk's signed reason, and nobody there will answer it.

@@ -8,16 +8,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, bindparam, exists, select, update
 
 from broker.admission.reply_clock import answers, due_at
 from broker.model.events import Notice
 from broker.model.message import Acceptance
 from broker.model.names import DeliveryNumber, LogPosition
+from broker.ports.requests import EXPIRED
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.notices import add_notice
-from broker.storage.tables import IS_RUNNING, IS_UNTOLD, clocks, messages
+from broker.storage.tables import IS_RUNNING, IS_UNTOLD, clocks, messages, orders
 from broker.storage.transaction import Transaction, padded
 from schemas.vocabulary import Country, Kind
 
@@ -49,7 +50,12 @@ NOTE_REPLY = (
         reply=bindparam("by"),
     )
 )
-END = update(clocks).where(IS_RUNNING).values(closed_at=CLOSED_AT, outcome=bindparam("ending"))
+END = (
+    update(clocks)
+    .where(IS_RUNNING)
+    # No word that was said before ended it: whoever returns that one later opens nothing.
+    .values(closed_at=CLOSED_AT, outcome=bindparam("ending"), ground=None, reply=None)
+)
 END_DELIVERIES = END.where(clocks.c.delivery.in_(bindparam("numbers", expanding=True)))
 RUN_ON = (
     update(clocks)
@@ -58,6 +64,16 @@ RUN_ON = (
         clocks.c.origin_country == bindparam("asker"),
     )
     .values(closed_at=None, outcome=None, ground=None, reply=None)
+)
+REOPEN = (
+    update(clocks)
+    .where(
+        clocks.c.delivery.in_(bindparam("numbers", expanding=True)),
+        clocks.c.outcome == EXPIRED,
+        # What was taken back since is to be answered by nobody.
+        ~exists().where(orders.c.subject == clocks.c.message, orders.c.kind == Kind.RECALL.value),
+    )
+    .values(closed_at=None, outcome=None)
 )
 ESCALATE = (
     update(clocks)
@@ -130,11 +146,17 @@ def close_clocks(
         )
 
 
+def reopen(transaction: Transaction, deliveries: Collection[int]) -> None:
+    """Let the clocks run on of requests that expired unread, as it seemed, but were read."""
+    if deliveries:
+        transaction.connection.execute(REOPEN, {"numbers": padded(deliveries)})
+
+
 def run_on(transaction: Transaction, reply: int, *, asker: Country) -> None:
     """Let the clocks run on that a reply stopped which the asking country could not take.
 
-    An answer that is none, or that says under its seal something else than outside, would end
-    the wait of somebody who still waits.
+    An answer that is none, that says under its seal something else than outside, or that was
+    taken back unread, would end the wait of somebody who still waits.
     """
     transaction.connection.execute(RUN_ON, {"returned": reply, "asker": asker.value})
 
