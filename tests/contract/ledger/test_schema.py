@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from broker.errors import ConfigurationError
 from broker.storage import (
     affected,
+    clocks,
     endings,
     key_counts,
     leasing,
@@ -180,6 +181,7 @@ async def test_statements_use_the_partial_indexes(world: World) -> None:
             "ix_deliveries_leased": leasing.RELEASE,
             "ix_deliveries_dead_lettered": endings.DEAD,
             "ix_deliveries_unopened": key_counts.UNOPENED,
+            "ix_clocks_message": clocks.ASKED,
             "ix_deliveries_key": key_counts.LAST_USES[0],
             "ix_rewraps_old_key": key_counts.LAST_USES[1],
             "ix_rewraps_new_key": key_counts.LAST_USES[2],
