@@ -82,5 +82,7 @@ class KnownMessage:
     roots: frozenset[MessageId]
     """Where its lineage ends; itself if it has none (SG-11)."""
     desks: frozenset[DeskRef]
-    """Who received it."""
+    """To whom it was addressed; a recall goes there."""
+    held_by: frozenset[DeskRef] = frozenset()
+    """Those of them that were handed their copy, or still will be. None: nobody had it."""
     grants: tuple[Grant, ...] = ()
