@@ -8,8 +8,9 @@ from typing import Final
 from sqlalchemy import Connection, Row, bindparam, or_, select
 
 from broker.model.facts import Evaluation, Grant, KnownMessage
-from broker.model.names import AgencyRef, DeskRef, MessageId
+from broker.model.names import AgencyRef, DeskRef, LogPosition, MessageId
 from broker.storage.granting import STILL_COUNTS
+from broker.storage.overtaken import IS_RECALLED
 from broker.storage.tables import IS_OPEN, deliveries, grants, messages
 from broker.storage.transaction import padded
 from keys.charter import ChannelName
@@ -29,6 +30,7 @@ MESSAGES = select(
     messages.c.purpose,
     messages.c.evaluation,
     messages.c.roots,
+    IS_RECALLED,
 ).where(messages.c.message_id.in_(bindparam("ids", expanding=True)))
 DESKS = select(
     deliveries.c.message,
@@ -72,14 +74,19 @@ def _known_by(
         if each.is_held:
             held_by.setdefault(each.message, set()).add(desk)
     granted: dict[int, list[Grant]] = {}
+    permitted_by: dict[int, set[LogPosition]] = {}
     for each in connection.execute(GRANTS, numbers):
         granted.setdefault(each.subject, []).append(_grant(each))
+        permitted_by.setdefault(each.subject, set()).add(LogPosition(each.message))
     found: dict[MessageId, list[KnownMessage]] = {}
     for row in rows:
         one = replace(
             _known(row, frozenset(desks.get(row.number, ()))),
             held_by=frozenset(held_by.get(row.number, ())),
             grants=tuple(granted.get(row.number, ())),
+            not_recalled=frozenset(
+                permitted_by.get(row.number, set()) | (set() if row.is_recalled else {row.number})
+            ),
         )
         found.setdefault(one.id, []).append(one)
     return found
