@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from broker.model.events import Event, EventKind
 from broker.model.names import AgencyRef, ContentHash, DeskRef, LogPosition, MessageId, QueueName
@@ -29,11 +39,13 @@ MESSAGES = select(
     messages.c.review_by,
     messages.c.content_hash,
 ).where(messages.c.destroyed_at.is_(None))
-PAGE = (
-    MESSAGES.where(messages.c.number > bindparam("after"))
-    .order_by(messages.c.number)
-    .limit(bindparam("most"))
+PAGE = MESSAGES.order_by(messages.c.expires, messages.c.number).limit(bindparam("most"))
+LAST = messages.alias("last")
+BEHIND = tuple_(messages.c.expires, messages.c.number) > tuple_(
+    select(LAST.c.expires).where(LAST.c.number == bindparam("after")).scalar_subquery(),
+    bindparam("after", type_=messages.c.number.type),
 )
+"""By what the index is sorted by: behind a number alone, a page would read the whole history."""
 EXPIRED = PAGE.where(messages.c.expires <= NOW)
 TO_REVIEW = PAGE.where(messages.c.review_by <= NOW, messages.c.expires > NOW)
 ONE = MESSAGES.where(messages.c.number == bindparam("number"), messages.c.expires <= NOW)
@@ -231,7 +243,9 @@ class StoredRetention:
         after: LogPosition | None,
         limit: int,
     ) -> Sequence[Overdue]:
-        asked = {"now": now, "after": after or 0, "most": limit}
+        asked: dict[str, object] = {"now": now, "most": limit}
+        if after is not None:
+            statement, asked = statement.where(BEHIND), {**asked, "after": after}
         return await self._database.read(partial(_page, statement=statement, asked=asked, now=now))
 
 
