@@ -218,6 +218,7 @@ PAGES: tuple[tuple[str, Executable], ...] = (
     *(("ix_clocks_owed", requests.PAGE.where(*OF_DESK, state)) for state in (OPEN, OVERDUE)),
     *(("ix_clocks_running", requests.PAGE.where(OF_COUNTRY, state)) for state in (OPEN, OVERDUE)),
     ("ix_clocks_running", requests.BY_ROAD),
+    ("ix_clocks_untold", requests.TO_ESCALATE.where(requests.BEHIND)),
     ("ix_deliveries_unopened", key_counts.IN_FLIGHT_OF),
 )
 
