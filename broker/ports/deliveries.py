@@ -113,7 +113,8 @@ class DeliveryLedger(Protocol):
         """Record a desk's signed answer; the first one stands, repeating it changes nothing.
 
         Found by desk, message id and content hash. A dead-lettered delivery can still be
-        acknowledged (the desk had it after all); an expired one too, for the same reason.
+        acknowledged (the desk had it after all); one that expired or was recalled too, for the
+        same reason.
         """
 
     async def note_use(self, statement: UseStatement, *, now: datetime) -> UseNoted | UseDenied:
