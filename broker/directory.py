@@ -11,8 +11,9 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import zip_longest
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 from broker.errors import Code, KeyUnavailableError
 from broker.model.names import AgencyRef, DeskRef, Pair, QueueName, Scope, channel_queue
@@ -93,6 +94,8 @@ class DirectoryRecord:
         return {token: at for token, at in pairs if at is not None}
 
 
+Document: TypeAlias = tuple[str, datetime | None]
+"""A signed document, and when it came, where that was noted."""
 RECEIPTS: Final = Holder.service("receipts")
 TOKENS: Final = Holder.service("tokens")
 
@@ -169,6 +172,13 @@ class Directory:
     def vouched_for(self) -> tuple[str, ...]:
         """The signed documents that count, in the order of their arrival."""
         return self._trusted.tokens
+
+    @property
+    def witnessed(self) -> tuple[Document, ...]:
+        """What somebody known has signed, whether it counts or not, and when it came."""
+        signed = {*self._trusted.witnessed}
+        came = zip_longest(self.record.statements, self.record.recorded)
+        return tuple((token, at) for token, at in came if token in signed)
 
     @property
     def version(self) -> int:

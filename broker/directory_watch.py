@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from broker.attempt import attempt
-from broker.directory import Directory
+from broker.directory import Directory, DirectoryRecord
 from broker.ports.clock import Clock
 from broker.ports.directory import DirectoryStore
 from broker.recollection import InMemory, Recollection
@@ -106,25 +106,28 @@ class DirectoryWatch:
     async def _read(self, now: datetime) -> None:
         record = await self._store.load()
         self._read_at = now
-        self.is_taken_back = not self._recollection.agrees(record.statements)
+        directory, rejected = await self._verify(record, now)
+        self.is_taken_back = not self._recollection.agrees(directory.witnessed)
         if self.is_taken_back:
             # A document that was there is gone, or stands elsewhere: perhaps the one that
             # took a key out. What this gateway has seen goes on counting, before all else.
             log.error("directory:taken-back", version=record.version)
             if self._current is None:
                 raise self._recollection.refusal()
-            record = record.behind(self._current.record)
-        # Hundreds of signatures: not in the loop that serves requests.
-        directory, rejected = await asyncio.to_thread(
-            Directory.verify, record, roots=self._roots(), now=now
-        )
+            directory, rejected = await self._verify(record.behind(self._current.record), now)
         log.info("directory:read", version=record.version, statements=len(record.statements))
         for reason in rejected:
             # Somebody wrote into the ledger what no country vouches for.
             log.error("key-statement:rejected", reason=reason, version=record.version)
         if not self.is_taken_back:
-            self._recollection.keep(record.statements, directory.vouched_for)
+            self._recollection.keep(directory.witnessed, frozenset(directory.vouched_for))
         self._put(directory)
+
+    async def _verify(
+        self, record: DirectoryRecord, now: datetime
+    ) -> tuple[Directory, tuple[str, ...]]:
+        # Hundreds of signatures: not in the loop that serves requests.
+        return await asyncio.to_thread(Directory.verify, record, roots=self._roots(), now=now)
 
     def _put(self, directory: Directory) -> None:
         self._current = directory

@@ -65,6 +65,8 @@ class Code(StrEnum):
     THREAD_ELSEWHERE = "thread-elsewhere"
     REFERENCE_UNKNOWN = "reference-unknown"
     ORIGINATOR_DENIED = "originator-denied"
+    HANDLING_DENIED = "handling-denied"
+    LINEAGE_TOO_WIDE = "lineage-too-wide"
     EVALUATION_UPGRADED = "evaluation-upgraded"
     CHILD_EXPOSED = "child-exposed"
     SECOND_OFFICER_REQUIRED = "second-officer-required"

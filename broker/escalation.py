@@ -2,7 +2,8 @@
 
 A request that came over a channel is the business of its conveners, one between two countries
 of both. Each gets a signed notice, which names the message, who asked and who was asked, and
-nothing of what it says.
+nothing of what it says. Where the charter hides recipients, a convener reads how many were asked
+in vain, and not who.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Final
 import structlog
 
 from broker.attempt import attempt
+from broker.convening import conveners, hides_desks, may_know
 from broker.directory import Directory
 from broker.model.events import Notice
 from broker.notices import SignNotice
@@ -77,7 +79,7 @@ class Escalations:
 
     async def _escalate(self, request: Request, now: datetime) -> bool:
         notices = [
-            self._notice(request, country, now)
+            await self._notice(request, country, now)
             for country in sorted(whom_to_tell(request, self.directory(), now))
         ]
         # A crash before this line costs nothing: nobody was told, and the next look tells. One
@@ -87,7 +89,8 @@ class Escalations:
             log.warning("request:overdue", delivery=request.delivery, road=request.road)
         return is_new
 
-    def _notice(self, request: Request, country: Country, now: datetime) -> Notice:
+    async def _notice(self, request: Request, country: Country, now: datetime) -> Notice:
+        named = _may_be_named(request, country, self.directory(), now)
         payload: JsonObject = {
             "iss": self.issuer,
             "event": OVERDUE,
@@ -95,12 +98,19 @@ class Escalations:
             "at": _seconds(now),
             "mid": request.message_id,
             "org": str(request.origin),
-            "desk": str(request.desk),
             "due": _seconds(request.due),
         }
         if request.channel is not None:
             payload["channel"] = request.channel
-        subject = hashlib.sha256(f"{OVERDUE}\0{request.delivery}\0{country}".encode()).digest()
+        if named:
+            payload["desk"] = str(request.desk)
+            about = str(request.delivery)
+        else:
+            payload["compartment"] = request.desk.compartment.value
+            payload["late"] = await self.ledger.late(request.delivery, now=now)
+            # Its copies are due at one moment: one notice for all of them, which tells none apart.
+            about = f"{request.origin}\0{request.message_id}"
+        subject = hashlib.sha256(f"{OVERDUE}\0{about}\0{country}".encode()).digest()
         return Notice(
             country=country,
             at=now,
@@ -118,10 +128,15 @@ def whom_to_tell(request: Request, directory: Directory, now: datetime) -> froze
     """
     both = frozenset({request.origin.country, request.desk.country})
     channel = None if request.channel is None else directory.channel(request.channel)
-    charter = None if channel is None else channel.charter(now)
-    if channel is None or charter is None:
-        return both
-    return charter.conveners & channel.members(now).keys() or both
+    return both if channel is None else conveners(channel, now) or both
+
+
+def _may_be_named(request: Request, country: Country, directory: Directory, now: datetime) -> bool:
+    """Whether a country may read which desk is late."""
+    channel = None if request.channel is None else directory.channel(request.channel)
+    if channel is None or may_know(country, request.desk, asker=request.origin.country):
+        return True
+    return not hides_desks(channel, asked_at=request.asked_at, now=now)
 
 
 def _seconds(moment: datetime) -> int:

@@ -1,9 +1,9 @@
 """The hand-over: what the transport brings is leased to a desk until the desk answers.
 
 The ledger decides, the transport carries. An arrival is worth nothing until the ledger has
-leased it; what the ledger knows as answered is dropped; what another desk's session still
-holds is *parked* and tried again. So a second copy, a broken connection or a gateway that
-died can delay a message, and cannot lose it or hand it to two.
+leased it; what the ledger knows as answered is dropped; what another session of the desk still
+holds is *parked* and tried again. So a second copy, a lost confirm, a broken connection or a
+gateway that died can delay a message, and cannot lose it or hand it to two at a time.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from broker.model.delivery import HandOver
 from broker.model.events import DeliveryState
 from broker.model.names import DeliveryNumber, HandOverNumber, QueueName
 from broker.ports.clock import Clock
-from broker.ports.deliveries import Answered, DeliveryLedger
+from broker.ports.deliveries import Answered, DeliveryLedger, TellFinding
 from broker.ports.receipts import SignReceipt
 from broker.ports.transport import Arrival, Feed, Transport
 
@@ -32,7 +32,8 @@ POISON_AGE: Final = timedelta(hours=24)
 """A message that a desk has not answered in twenty hand-overs over a day is poison to it.
 Fewer, or faster, may be a desk that restarts in a circle, or a thief of its credential."""
 PREFETCH: Final = 200
-"""What one session may hold unanswered: bounds memory to 70 MiB of the largest messages."""
+"""What a session may hold unanswered, in each of its queues over RabbitMQ. Bodies are not held:
+they come from the ledger, with the lease."""
 REVIEW: Final = timedelta(seconds=1)
 """How soon a session sees what was answered through another gateway, or became free."""
 
@@ -164,6 +165,7 @@ class HandOvers:
     transport: Transport
     clock: Clock
     sign_receipt: SignReceipt
+    tell_finding: TellFinding
     lease: timedelta = LEASE
     _sessions: set[DeskSession] = field(default_factory=set)
 
@@ -202,7 +204,9 @@ class HandOvers:
         Raises:
             LedgerUnavailableError: The desk asks again; a repeated answer changes nothing.
         """
-        answered = await self.ledger.answer(answer, now=self.clock(), sign=self.sign_receipt)
+        answered = await self.ledger.answer(
+            answer, now=self.clock(), sign=self.sign_receipt, tell=self.tell_finding
+        )
         # A crash here leaves an answered message with the transport. It arrives once more,
         # the ledger knows its answer, and it is dropped.
         for session in tuple(self._sessions):

@@ -1,7 +1,8 @@
-"""Tell the origin countries when a key is compromised: a signed notice for each, once.
+"""Tell a country what it must know of its messages: a signed notice, once.
 
-A notice names the key and the messages that are concerned, and nothing of what they say. It is
-signed with the gateway's receipt key, so a country can show what it was told, and when.
+Of keys that are compromised, of what ran out unread, of what a desk found under a seal. A notice
+names the messages that are concerned, and nothing of what they say. It is signed with the
+gateway's receipt key, so a country can show what it was told, and when.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from schemas.vocabulary import Compartment, Country
 NOTICE_TYP: Final = "enlace-notice+jws"
 COMPROMISED: Final = "key-compromised"
 UNREAD: Final = "message-expired-unread"
+REFUSED: Final = "content-refused"
 PAGE: Final = 200
 """Deliveries in one notice at most: 12 KiB."""
 
@@ -154,15 +156,66 @@ class UnreadNotices:
         return Notice(country=country, at=at, event=UNREAD, subject=subject, token=token)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingNotices:
+    """Tells the country that wrote a message, and the desk's, what the desk found under the seal.
+
+    Nobody else is told: who else has the message holds its content against the same digest.
+    """
+
+    sign: SignNotice
+    issuer: str
+
+    def __call__(self, event: Event) -> Sequence[Notice]:
+        """Write the notices of one refusal; a ``TellFinding``."""
+        return [
+            self._notice(country, event, desk)
+            for desk in event.recipients
+            for country in sorted({event.sender.country, desk.country})
+        ]
+
+    def _notice(self, country: Country, event: Event, desk: DeskRef) -> Notice:
+        # Not the safeguard that was broken: its name alone could say whom the message protects.
+        payload: JsonObject = {
+            "iss": self.issuer,
+            "event": REFUSED,
+            "country": country.value,
+            "at": _seconds(event.at),
+            "mid": event.message_id,
+            "org": str(event.sender),
+            "desk": str(desk),
+            "reason": event.reason,
+        }
+        about = "\0".join((REFUSED, event.message_id, str(event.sender), str(desk)))
+        return Notice(
+            country=country,
+            at=event.at,
+            event=REFUSED,
+            subject=hashlib.sha256(about.encode()).digest(),
+            token=self.sign(strict_json.write(payload)),
+        )
+
+
 def deliveries_in(token: str) -> Sequence[tuple[str, str]]:
-    """Name the origin and the desk of each delivery in a notice that this exchange signed."""
+    """Name the origin and compartment of each delivery in a notice that this exchange signed."""
     payload = strict_json.parse_object(base64url.decode(token.split(".")[1]))
     listed = payload.get("deliveries", [payload])
     return [
-        (str(each["org"]), str(each["desk"]))
+        (str(each["org"]), _compartment(each))
         for each in (listed if isinstance(listed, list) else [])
         if isinstance(each, dict)
     ]
+
+
+def refused_in(token: str) -> tuple[str, str]:
+    """Name the origin and the desk in a notice of a refused content that this exchange signed."""
+    payload = strict_json.parse_object(base64url.decode(token.split(".")[1]))
+    return str(payload["org"]), str(payload["desk"])
+
+
+def _compartment(delivery: JsonObject) -> str:
+    # Where no desk may be named its compartment is.
+    return str(delivery.get("compartment") or str(delivery["desk"]).rpartition(".")[2])
 
 
 def _by_reader(

@@ -1,21 +1,23 @@
 """What was vouched for before must still be there: history only grows.
 
 Whoever may write the ledger could take out the act that suspended a key. So a party remembers,
-outside of the ledger, which signed documents counted once, in their order. It does not help who
-never saw the document; all others notice.
+outside of the ledger, which signed documents counted once, in their order, and when they came. It
+does not help who never saw the document; all others notice.
 """
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
 
+from broker.directory import Document
 from broker.errors import ConfigurationError
 from keys import strict_json
-from keys.custody.file import MAX_FILE_BYTES, replace_private
+from keys.custody.file import MAX_FILE_BYTES, exclusive, replace_private
 from keys.errors import CustodyError, KeyFormatError
 from keys.strict_json import JsonValue
 
@@ -27,13 +29,18 @@ log = structlog.get_logger()
 
 
 class Recollection(Protocol):
-    """Remembers which signed documents were there."""
+    """Remembers which signed documents were there, and when they came."""
 
-    def agrees(self, tokens: Sequence[str]) -> bool:
+    def agrees(self, there: Sequence[Document]) -> bool:
         """Do these begin with all that were remembered, in the same order?"""
 
-    def keep(self, tokens: Sequence[str], counting: Sequence[str]) -> None:
-        """Remember those that count; one that counted once is never forgotten."""
+    def keep(self, there: Sequence[Document], counting: Collection[str]) -> None:
+        """Remember these in their order; one that counted once is never forgotten.
+
+        Args:
+            there: ``Directory.witnessed``.
+            counting: Those of them that count: ``Directory.vouched_for``.
+        """
 
     def refusal(self) -> ConfigurationError:
         """Say what an operator must do where they do not agree."""
@@ -46,20 +53,21 @@ class InMemory:
         self.seen: tuple[str, ...] = ()
         """SHA-256 of each, in hexadecimal; one that has counted begins with ``+``."""
 
-    def agrees(self, tokens: Sequence[str]) -> bool:
+    def agrees(self, there: Sequence[Document]) -> bool:
         """See ``Recollection.agrees``."""
-        there = _digests(tokens)
-        known = set(there)
+        digests = [*map(_digest, there)]
+        known = set(digests)
         # One that never counted may go; but while it is there it stays in its place, or an
         # act that came too late could be put where it would have been in time.
         remembered = [one[1:] for one in self.seen if one[0] == COUNTED or one[1:] in known]
-        return there[: len(remembered)] == remembered
+        return digests[: len(remembered)] == remembered
 
-    def keep(self, tokens: Sequence[str], counting: Sequence[str]) -> None:
+    def keep(self, there: Sequence[Document], counting: Collection[str]) -> None:
         """See ``Recollection.keep``."""
-        counted = {one[1:] for one in self.seen if one[0] == COUNTED} | {*_digests(counting)}
+        before = {one[1:] for one in self.seen if one[0] == COUNTED}
+        counted = before | {_digest(each) for each in there if each[0] in counting}
         self.seen = tuple(
-            f"{COUNTED if digest in counted else WITHOUT}{digest}" for digest in _digests(tokens)
+            f"{COUNTED if digest in counted else WITHOUT}{digest}" for digest in map(_digest, there)
         )
 
     def refusal(self) -> ConfigurationError:
@@ -80,24 +88,25 @@ class InFile(InMemory):
         self._file = file
         self.seen = _read(file)
 
-    def keep(self, tokens: Sequence[str], counting: Sequence[str]) -> None:
+    def keep(self, there: Sequence[Document], counting: Collection[str]) -> None:
         """See ``Recollection.keep``; a file that cannot be written stops nobody from working."""
         before = self.seen
-        super().keep(tokens, counting)
+        super().keep(there, counting)
         if self.seen == before:
             return
-        # A crash in between leaves the older memory: it agrees with all that came later.
         try:
-            if self._agrees_with_file(tokens):
-                replace_private(self._file, strict_json.write({"seen": list(self.seen)}))
+            with exclusive(self._file):
+                self._write(there)
         except (ConfigurationError, CustodyError):
             log.error("directory:not-remembered")  # noqa: TRY400 - the text is what matters
 
-    def _agrees_with_file(self, tokens: Sequence[str]) -> bool:
+    def _write(self, there: Sequence[Document]) -> None:
         # Another process of the same client may have seen more meanwhile.
-        there = InMemory()
-        there.seen = _read(self._file)
-        return there.agrees(tokens)
+        other = InMemory()
+        other.seen = _read(self._file)
+        if other.agrees(there):
+            # A crash in between leaves the older memory: it agrees with all that came later.
+            replace_private(self._file, strict_json.write({"seen": list(self.seen)}))
 
     def refusal(self) -> ConfigurationError:
         """See ``Recollection.refusal``."""
@@ -109,8 +118,11 @@ class InFile(InMemory):
         )
 
 
-def _digests(tokens: Sequence[str]) -> list[str]:
-    return [hashlib.sha256(token.encode("utf-8", "replace")).hexdigest() for token in tokens]
+def _digest(document: Document) -> str:
+    token, at = document
+    # The moment belongs to it: without it, or with another, the same act decides something else.
+    moment = "" if at is None else at.astimezone(UTC).isoformat()
+    return hashlib.sha256(f"{moment}\n{token}".encode("utf-8", "replace")).hexdigest()
 
 
 def _read(file: Path) -> tuple[str, ...]:

@@ -19,9 +19,10 @@ from broker.ports.transport import Transport
 WINDOW: Final = 256
 """Deliveries published together: enough that confirms cost little, at most 100 MiB of bodies."""
 CLAIM: Final = timedelta(seconds=15)
-"""How long a window is this relay's; a dead relay delays its window by so much."""
+"""How long a window is this relay's, from before it is claimed; a dead relay delays it so long."""
 PUBLISH_TIMEOUT: Final = timedelta(seconds=10)
-"""Well inside the claim, so that no window is published by two relays that both live."""
+"""Inside the claim, so that two relays that both live seldom publish one window; where the
+ledger was slow to claim it, they may, and it drops the second copies at hand-over."""
 IDLE: Final = timedelta(milliseconds=500)
 """How soon a relay finds what another process recorded; its own are found at once."""
 PAUSE: Final = timedelta(milliseconds=250)
@@ -85,10 +86,13 @@ class Relay:
         )
 
     async def _give_back(self, missing: Sequence[Outgoing]) -> None:
-        """Let what was not confirmed be claimed again at once, by whoever is faster."""
+        """Let what was not confirmed be claimed again at once, by whoever is faster.
+
+        Not confirmed may mean arrived, and leased by a desk: that one keeps it.
+        """
         if missing:
             log.warning("relay:unconfirmed", deliveries=len(missing))
-            await self.ledger.republish([each.number for each in missing], now=self.clock())
+            await self.ledger.unclaim([each.number for each in missing], claimant=self.name)
             await asyncio.sleep(PAUSE.total_seconds())
 
     async def _rest(self) -> None:

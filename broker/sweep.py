@@ -1,6 +1,7 @@
 """What time does to messages: they expire, and the transport gives some up."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +10,8 @@ from typing import Final
 import structlog
 
 from broker.attempt import attempt
+from broker.errors import Code, TransportUnavailableError
+from broker.model.delivery import Outgoing
 from broker.model.names import DeliveryNumber
 from broker.ports.clock import Clock
 from broker.ports.deliveries import DeliveryLedger, TellUnread, tell_nobody
@@ -20,6 +23,8 @@ INTERVAL: Final = timedelta(seconds=15)
 BATCH: Final = 200
 """Expired in one transaction, so that accepting never waits long for the sweep."""
 RETRY: Final = timedelta(seconds=5)
+PUBLISH_TIMEOUT: Final = timedelta(seconds=10)
+"""As patient as the relay."""
 
 log = structlog.get_logger()
 
@@ -57,9 +62,23 @@ class Sweep:
 
         A transport counts its own returns, also those of a desk whose line is bad. Only
         the ledger knows how often a message was really handed over.
+
+        Raises:
+            UnavailableError: The transport must not forget it yet, and brings it again.
         """
-        await self.ledger.republish([number], now=self.clock())
+        republished = await self.ledger.republish([number], now=self.clock())
+        if not (republished.returned or republished.held):
+            return
+        if republished.held:
+            # Left to its desk, whose lease may end unanswered. It goes out at once, not by the
+            # relay: its dead letter is let go only when another copy is confirmed.
+            await self._publish_copies(republished.held)
         log.warning("delivery:taken-back", delivery=number)
+
+    async def _publish_copies(self, held: Sequence[Outgoing]) -> None:
+        confirmed = await self.transport.publish(held, timeout=PUBLISH_TIMEOUT)
+        if len(confirmed) < len(held):
+            raise TransportUnavailableError(Code.TRANSPORT_UNAVAILABLE)
 
     async def _expire_forever(self) -> None:
         while True:

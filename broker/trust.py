@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from keys import act, signed, statement
 from keys import root as root_form
-from keys import signed, statement
 from keys.act import act_id
 from keys.decide import decide
 from keys.decisions import Decisions
@@ -35,13 +35,19 @@ class Trusted:
     entries: tuple[RingEntry, ...]
     decisions: Decisions
     tokens: tuple[str, ...]
-    """What a true holder or administrator signed, in the order of its arrival.
+    """What a true holder or administrator signed and counts, in the order of its arrival.
 
     Also what counts no more: a country that changes its root, or names two keys alike, takes
     nothing out of this list. So it only grows, and who misses something knows that it is gone.
     """
+    witnessed: tuple[str, ...]
+    """The same, and what they signed that does not count: too late, or out of order.
+
+    In another place it might count, so it stays in its own. What nobody here has signed stands
+    nowhere, and is nobody's memory.
+    """
     rejected: tuple[str, ...]
-    """Why each of the others does not."""
+    """Why each of the others does not count."""
 
     def next_moment(self, now: datetime) -> datetime | None:
         """When do keys or decisions change next, with nothing new being decided?"""
@@ -85,11 +91,13 @@ def trust(
     decisions = decide(acts, newest, arrivals)
     reasons = dict(decisions.rejected)
     left_out |= {token: reasons[act_id(token)] for token in acts if act_id(token) in reasons}
+    noise = {token for token, reason in left_out.items() if not walk.is_signed(token, reason)}
     return Trusted(
         roots=walk.roots,
         entries=tuple(announce(one, decisions.events_of(kid)) for kid, one in newest.items()),
         decisions=decisions,
         tokens=tuple(token for token in tokens if token not in left_out),
+        witnessed=tuple(token for token in tokens if token not in noise),
         rejected=tuple(left_out.values()),
     )
 
@@ -141,6 +149,17 @@ class _Walk:
             for owner, chain in self._chains.items()
         }
 
+    def is_signed(self, token: str, reason: str) -> bool:
+        """Say whether a document that was left out is signed all the same, by whom we know."""
+        if _typ_of(token) == ACT:
+            return reason != act.NOT_SIGNED
+        if _typ_of(token) != STATEMENT_TYP:
+            return False
+        with suppress(KeysError):
+            chain = self._chains.get(statement.read(token).owner)
+            return chain is not None and any(_states(root, token) for root in chain.versions)
+        return False
+
     def take(self, token: str) -> None:
         """Take the next document, or leave it out with a reason."""
         try:
@@ -156,8 +175,7 @@ class _Walk:
         if chain is None:
             raise RootError("the root is of an owner that nobody pinned")
         spoken = chain.versions[: place + 1]
-        # One that is older than all that can be followed is history, and nobody's attack.
-        if root.version < spoken[0].version or root.token in {one.token for one in spoken}:
+        if root.token in {one.token for one in spoken}:
             return
         following = chain.versions[place + 1 : place + 2]
         if not following or following[0].token != root.token:
@@ -187,25 +205,35 @@ def _newest(
 ) -> dict[KeyId, KeyStatement]:
     """Take each key's newest statement; one that renews an older one keeps its beginning.
 
-    Else whatever was signed before the renewal would stop verifying. Two keys, holders or
-    uses under one name are neither: whoever orders the rows could choose between them.
+    Else whatever was signed before the renewal would stop verifying. Of two keys, holders or uses
+    under one name the first one has it for good: what was done with it stays done. And one that
+    ends a key earlier ends it when it comes, and not before.
     """
     by_kid: dict[KeyId, list[KeyStatement]] = {}
     for one in stated:
         by_kid.setdefault(one.kid, []).append(one)
     newest: dict[KeyId, KeyStatement] = {}
     for kid, statements in by_kid.items():
-        last = max(statements, key=lambda one: one.serial)
-        if any(_purpose(one) != _purpose(last) for one in statements):
-            left_out |= {one.token: "a key id names two keys" for one in statements}
-            continue
+        first = statements[0]
+        others = [one for one in statements if _purpose(one) != _purpose(first)]
+        left_out |= {one.token: "a key id names two keys" for one in others}
+        renewals = [one for one in statements if one not in others]
+        came = [max(one.issued, arrivals.get(one.token, one.issued)) for one in renewals]
         newest[kid] = replace(
-            last,
-            not_before=min(one.not_before for one in statements),
+            renewals[-1],
+            not_before=min(one.not_before for one in renewals),
+            not_after=max(renewals[-1].not_after, came[-1]) if len(came) > 1 else first.not_after,
             # Announced is what others could see, whatever its country dates it.
-            issued=min(max(one.issued, arrivals.get(one.token, one.issued)) for one in statements),
+            issued=min(came),
         )
     return newest
+
+
+def _states(root: Root, token: str) -> bool:
+    with suppress(KeysError):
+        statement.verify(token, roots={root.owner: RootChain((root,))})
+        return True
+    return False
 
 
 def _purpose(stated: KeyStatement) -> tuple[StatedKey, Holder, KeyUse]:

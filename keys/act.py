@@ -20,6 +20,7 @@ from keys.identifiers import OWNERS, KeyId, kid_owner, parse_kid
 from keys.key import SigningKey
 from keys.strict_json import JsonObject, JsonValue
 
+NOT_SIGNED: Final = "the act is malformed, or not signed by an administrator"
 ACT_TYP: Final = "enlace-act+jws"
 MAX_ACT_CHARS: Final = 32 * 1024
 """All 330 pairs of eleven countries take 8 KiB; the longest charter that its own limits allow,
@@ -146,7 +147,7 @@ def verify(token: str, *, find_key: jws.FindKey) -> Act:
         members = strict_json.parse_object(verified.payload)
         return _read(members, token, verified.kid)
     except (SignatureError, KeyFormatError, StatementError, ValueError):
-        raise ActError("the act is malformed, or not signed by an administrator") from None
+        raise ActError(NOT_SIGNED) from None
 
 
 def _read(members: JsonObject, token: str, signed_with: KeyId) -> Act:

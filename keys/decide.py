@@ -57,24 +57,34 @@ def decide(
         came = None if arrivals is None else arrivals.get(token)
         # Time never goes back, whatever a row says.
         now = now if came is None else max(now, came)
-        found = _with(
-            found, token, statements, _Arrival(None if came is None else now, arrivals is not None)
+        arrival = _Arrival(
+            at=None if came is None else now, after=now, is_noted=arrivals is not None
         )
+        found = _with(found, token, statements, arrival)
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Arrival:
     at: datetime | None
+    """None: it is not noted of this act."""
+    after: datetime
+    """When the last one before it came, of which it is."""
     is_noted: bool
     """Whether arrivals are noted at all."""
+
+    def moment(self, one: Act) -> datetime:
+        """By which time is this act judged?"""
+        # What comes without a moment comes after all that lies before it, whatever it says: a
+        # cancellation would else undo what took effect years ago.
+        return self.at or max(one.at, self.after)
 
 
 def _with(before: Decisions, token: str, statements: Statements, came: _Arrival) -> Decisions:
     try:
         one = acts.verify(token, find_key=_administrators(statements))
         _require_date(one, came)
-        by_id = _judge(before, one, statements, came.at or one.at)
+        by_id = _judge(before, one, statements, came.moment(one))
     except (ActError, PolicyError) as error:
         return replace(before, rejected=(*before.rejected, (acts.act_id(token), str(error))))
     return replace(before, by_id=MappingProxyType(by_id))
@@ -169,12 +179,14 @@ def _stopped_by(before: Decisions, one: Act, now: datetime) -> Iterable[ActId]:
 
 def _require_new(before: Decisions, one: Act) -> None:
     """Some signatures can be written in two ways: nothing is done twice with one's old word."""
+    signed = _signed_part(one)
     for each in before.by_id.values():
-        known = each.act
-        if (known.signed_with, known.at, known.kind) == (one.signed_with, one.at, one.kind) and (
-            known.payload() == one.payload()
-        ):
+        if each.act.signed_with == one.signed_with and _signed_part(each.act) == signed:
             raise ActError("the act stands there already, under another signature")
+
+
+def _signed_part(one: Act) -> str:
+    return one.token.rpartition(".")[0]
 
 
 def _require_sense(before: Decisions, one: Act, statements: Statements, now: datetime) -> None:
@@ -211,7 +223,7 @@ def _answer(
         return {found.act.id: _consented(before, one, found, statements, now)}
     if found.act.kind not in BY_TWO | RATIFIED or found.cancelled_at or found.approved_by:
         raise ActError("there is nothing left to approve")
-    require_second(one, found.act, statements)
+    require_second(one, found, statements)
     if found.act.kind in CHANNEL_KINDS:
         # Who has left a channel meanwhile has no hand in it any more.
         require_right(found.act.by, found.act, before, now)

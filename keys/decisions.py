@@ -41,7 +41,8 @@ class Decisions:
             KeyEvent(
                 at=one.effective_at,
                 kind=one.act.kind,
-                since=one.act.since or one.effective_at,
+                # An act that is dated ahead, by its own clock, protects nobody until then.
+                since=min(one.act.since or one.effective_at, one.effective_at),
             )
             for one in self.by_id.values()
             if kid in one.act.keys and one.effective_at is not None and one.cancelled_at is None
@@ -94,7 +95,7 @@ class Decisions:
             if one.act.kind in RATIFIED
             and one.approved_by is None
             and one.cancelled_at is None
-            and one.act.at + within <= now
+            and (one.effective_at or one.act.at) + within <= now
         )
 
     def next_moment(self, now: datetime) -> datetime | None:

@@ -209,11 +209,15 @@ def _why(ring: KeyRing, purpose: Purpose, at: datetime) -> tuple[Why, KeyId | No
 
 
 def _successors(ring: KeyRing, now: datetime) -> Iterator[Due]:
-    """Which keys are in use, near their end, and have nobody to follow them?"""
+    """Which keys are in use, near their end, and have nobody to follow them?
+
+    Near is where a warning has passed, or where the successor should overlap by the policy.
+    """
     for entry in ring.entries.values():
         stated = entry.statement
         passed = passed_warning(stated.not_before, stated.not_after, ring.policy, now)
-        if entry.state is not KeyState.ACTIVE or passed is None:
+        is_overlap = stated.not_after - ring.policy.uses[stated.use].overlap <= now
+        if entry.state is not KeyState.ACTIVE or (passed is None and not is_overlap):
             continue
         later = [
             other
@@ -224,7 +228,7 @@ def _successors(ring: KeyRing, now: datetime) -> Iterator[Due]:
         if any(_starts_by_itself(other) for other in later):
             continue
         next_step = Step.ACTIVATE if later else Step.SUCCESSOR
-        yield _due(entry, next_step, before=passed[0])
+        yield _due(entry, next_step, before=passed[0] if passed is not None else None)
 
 
 def _missing(ring: KeyRing, purposes: Iterable[Purpose], now: datetime) -> Iterator[Due]:

@@ -7,6 +7,7 @@ from keys import channel_rules
 from keys.act import Act
 from keys.act_kind import BY_TWO, ON_POLICIES, ActKind
 from keys.channel import CHANNEL_KINDS
+from keys.decision import Decision
 from keys.decisions import Decisions
 from keys.errors import ActError
 from keys.holder import Holder
@@ -31,10 +32,12 @@ def require_right(by: Holder, one: Act, before: Decisions, now: datetime) -> Non
         raise ActError("the pair is of other countries")
 
 
-def require_second(second: Act, first: Act, statements: Statements) -> None:
+def require_second(second: Act, found: Decision, statements: Statements) -> None:
     """Who agrees is another person, agrees afterwards, and is of the owner that the act needs."""
+    first = found.act
     require_another(second, first, statements)
-    if second.at < first.at:
+    # What takes effect at once does so when it comes, also if it is dated ahead.
+    if second.at < (found.effective_at or first.at):
         raise ActError("the approval is older than the act")
     owners: set[Owner] = {first.by.owner, second.by.owner}
     if first.kind in OF_TWO_OWNERS and len(owners) == 1:

@@ -1,16 +1,12 @@
 """May this message go where it wants, and which desks is that?"""
 
-from dataclasses import replace
-
 from broker.admission.circumstances import Circumstances
 from broker.admission.recall import TAKING_BACK, take_back
-from broker.admission.recipients import Destination, destination_of, refusal
+from broker.admission.recipients import Destination, destination_of
 from broker.admission.rules.lineage import roots_of
+from broker.admission.rules.rule import Rule
 from broker.admission.rules.table import RULES
-from broker.admission.threads import check_thread
-from broker.errors import Code
 from broker.model.message import Envelope, RoutedMessage
-from keys.charter import Charter, Sealing
 
 
 def authorise(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
@@ -20,15 +16,11 @@ def authorise(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
     the others know.
 
     Raises:
-        PermissionDeniedError: A recipient or channel is unknown, closed or left out by its
-            charter, or a rule denies it; ``rule`` names that one.
+        PermissionDeniedError: A recipient or channel is unknown or closed, or a rule denies it;
+            ``rule`` names that one.
     """
-    if message.kind in TAKING_BACK:
-        return _take_back(message, circumstances)
-    destination = destination_of(message, circumstances.directory, circumstances.now)
-    _check_charter(destination.charter, circumstances)
-    check_thread(message, destination, circumstances)
-    for rule in RULES:
+    destination = where_to(message, circumstances)
+    for rule in rules_of(message):
         rule.check(message, destination, circumstances)
     return RoutedMessage(
         message=message,
@@ -38,23 +30,18 @@ def authorise(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
     )
 
 
-def _take_back(message: Envelope, circumstances: Circumstances) -> RoutedMessage:
-    """Route a recall: whom it reaches is settled, and the rules judge only what it says."""
-    routed = take_back(message, circumstances.known)
-    name = message.to.channel
-    channel = None if name is None else circumstances.directory.channel(name)
-    if channel is not None:
-        # Nothing that was closed keeps a recall back; but the gateway must not read it either.
-        _check_charter(channel.charter(circumstances.now), circumstances)
-    destination = Destination(compartment=routed.compartment, routes=routed.deliveries)
-    for rule in RULES:
-        if rule.of_a_recall:
-            rule.check(message, destination, circumstances)
-    return replace(routed, roots=roots_of(message, circumstances))
+def where_to(message: Envelope, circumstances: Circumstances) -> Destination:
+    """Which desks does it want to reach? A recall those that had its message, by its own road.
+
+    Raises:
+        PermissionDeniedError: There is no such desk or road, or nothing that could be recalled.
+    """
+    if message.kind in TAKING_BACK:
+        return take_back(message, circumstances)
+    return destination_of(message, circumstances.directory, circumstances.now)
 
 
-def _check_charter(charter: Charter | None, circumstances: Circumstances) -> None:
-    if charter is None or circumstances.is_sealed:
-        return
-    if charter.sealing is Sealing.ORIGIN:
-        raise refusal(Code.ORIGIN_SEALING_REQUIRED, "/to/channel")
+def rules_of(message: Envelope) -> tuple[Rule, ...]:
+    """Which rules are asked of it? Of a recall, only those that judge what it says itself."""
+    is_recall = message.kind in TAKING_BACK
+    return tuple(rule for rule in RULES if rule.of_a_recall or not is_recall)

@@ -41,6 +41,12 @@ def tells(body: Json, allowed: Mapping[str, int]) -> bool:
     return False
 
 
+def length_at(end: str, allowed: Mapping[str, int]) -> int:
+    """Say how many characters a member whose path ends so may have; 0 if no words at all."""
+    ends = {tuple(each.split("/")): most for each, most in allowed.items()}
+    return _most(tuple(end.split("/")), ends)
+
+
 def _has_words(path: Path, text: str) -> bool:
     return (
         _name(path) in PROSE

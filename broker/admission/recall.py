@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from broker.admission.circumstances import Circumstances
+from broker.admission.recipients import Destination, refusal
 from broker.directory import Directory
-from broker.errors import Code, FieldProblem, KeyUnavailableError, PermissionDeniedError
+from broker.errors import Code, KeyUnavailableError, PermissionDeniedError
 from broker.model.facts import KnownMessage
-from broker.model.message import Envelope, Route, RoutedMessage
+from broker.model.message import Envelope, Route
 from broker.model.names import DeskRef, MessageId, QueueName, channel_queue, pair_queue
 from keys.key import EncryptionKey
 from schemas.vocabulary import Kind
@@ -23,33 +25,32 @@ HELD_BY_DESK: Final = "SG-07"
 OF: Final = "/body/of"
 
 
-def take_back(
-    message: Envelope, known: Mapping[MessageId, Sequence[KnownMessage]]
-) -> RoutedMessage:
+def take_back(message: Envelope, now: Circumstances) -> Destination:
     """Route a recall or rectification to every desk of the message that it names.
 
     Args:
         message: Of a kind in :data:`TAKING_BACK`.
-        known: What the exchange knows of the messages named.
+        now: Knows the message that it names, and by which charter its channel works.
 
     Raises:
         PermissionDeniedError: ``RECALL_DENIED``. An id that is unknown and one of another
             agency look the same: nobody learns here what others have sent.
     """
-    subject = _own(message, known)
+    subject = _own(message, now.known)
     if subject is None or subject.kind in TAKING_BACK:
         raise _denied(OF)
     if not _has_same_address(message, subject):
         raise _denied("/to")
     if message.facts.replaced_by in {subject.id, message.id}:
         raise _denied("/body/replaced_by")
-    return RoutedMessage(
-        message=message,
+    channel = None if subject.channel is None else now.directory.channel(subject.channel)
+    return Destination(
         compartment=subject.compartment,
-        deliveries=tuple(
+        routes=tuple(
             Route(desk=desk, queue=_queue(subject, desk), rule=HELD_BY_DESK)
             for desk in sorted(subject.desks)
         ),
+        charter=None if channel is None else channel.charter(now.now),
     )
 
 
@@ -123,5 +124,4 @@ def _queue(subject: KnownMessage, desk: DeskRef) -> QueueName:
 
 
 def _denied(pointer: str) -> PermissionDeniedError:
-    problem = FieldProblem(pointer=pointer, code=Code.RECALL_DENIED.value)
-    return PermissionDeniedError(Code.RECALL_DENIED, problems=[problem], rule=HELD_BY_DESK)
+    return refusal(Code.RECALL_DENIED, pointer, rule=HELD_BY_DESK)

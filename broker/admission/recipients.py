@@ -13,9 +13,9 @@ from keys.charter import Charter
 from schemas.vocabulary import Compartment, Country, HandlingCode
 
 OPEN_PAIR: Final = "open-pair"
-"""The rule that allows a recipient: its pair is open."""
+"""The rule that allows a recipient: it has this desk, and the pair is open."""
 CHANNEL_MEMBER: Final = "channel-member"
-"""The rule that allows a recipient: it is a member of the channel, by its own consent."""
+"""The rule that allows a recipient: sender and it take part in the channel, which is active."""
 STRICTNESS: Final = tuple(HandlingCode)
 
 
@@ -26,15 +26,15 @@ class Destination:
     compartment: Compartment
     routes: tuple[Route, ...]
     charter: Charter | None = None
-    """Of the channel, if it is one."""
+    """Of the channel, if it is one and its charter counts."""
 
 
 def destination_of(message: Envelope, directory: Directory, now: datetime) -> Destination:
     """Find the desks that a message wants to reach.
 
     Raises:
-        PermissionDeniedError: A recipient or channel is unknown, the pair is closed, the
-            channel takes nothing now, or its charter leaves this message out.
+        PermissionDeniedError: A recipient or channel is unknown, the pair is closed, or the
+            channel takes nothing now; ``rule`` is the one that would have allowed it.
     """
     if message.to.channel is not None:
         return _by_channel(message, directory, now)
@@ -51,15 +51,14 @@ def destination_of(message: Envelope, directory: Directory, now: datetime) -> De
 def _by_pair(message: Envelope, directory: Directory, desk: DeskRef, index: int) -> Route:
     pair = Pair(origin=message.sender.country, desk=desk)
     if not directory.has_desk(desk):
-        raise refusal(Code.RECIPIENT_UNKNOWN, f"/to/countries/{index}")
+        raise refusal(Code.RECIPIENT_UNKNOWN, f"/to/countries/{index}", rule=OPEN_PAIR)
     if not directory.is_open(pair):
-        raise refusal(Code.PAIR_CLOSED, f"/to/countries/{index}")
+        raise refusal(Code.PAIR_CLOSED, f"/to/countries/{index}", rule=OPEN_PAIR)
     return Route(desk=desk, queue=pair.queue, rule=OPEN_PAIR)
 
 
 def _by_channel(message: Envelope, directory: Directory, now: datetime) -> Destination:
     channel, charter = _channel_of(message, directory, now)
-    _check_charter(message, charter)
     members = channel.members(now)
     return Destination(
         compartment=charter.compartment,
@@ -78,28 +77,21 @@ def _channel_of(message: Envelope, directory: Directory, now: datetime) -> tuple
     agencies = () if channel is None else channel.members(now).get(message.sender.country, ())
     # One answer for who is no member and for what is no channel; the charters tell him the rest.
     if channel is None or charter is None or message.sender.agency not in agencies:
-        raise refusal(Code.RECIPIENT_UNKNOWN, "/to/channel")
+        raise refusal(Code.RECIPIENT_UNKNOWN, "/to/channel", rule=CHANNEL_MEMBER)
     if channel.state(now) is not ChannelState.ACTIVE:
-        raise refusal(Code.CHANNEL_INACTIVE, "/to/channel")
+        raise refusal(Code.CHANNEL_INACTIVE, "/to/channel", rule=CHANNEL_MEMBER)
     return channel, charter
-
-
-def _check_charter(message: Envelope, charter: Charter) -> None:
-    if message.kind not in charter.kinds:
-        raise refusal(Code.CHARTER_DENIED, "/kind")
-    if STRICTNESS.index(message.handling) > STRICTNESS.index(charter.ceiling):
-        raise refusal(Code.CHARTER_DENIED, "/handling/code")
 
 
 def _to_member(charter: Charter, directory: Directory, country: Country) -> Route:
     desk = DeskRef(country=country, compartment=charter.compartment)
     if not directory.has_desk(desk):
         # One that cannot read is no reason to leave it out unsaid.
-        raise refusal(Code.RECIPIENT_UNKNOWN, "/to/channel")
+        raise refusal(Code.RECIPIENT_UNKNOWN, "/to/channel", rule=CHANNEL_MEMBER)
     return Route(desk=desk, queue=channel_queue(charter.channel, country), rule=CHANNEL_MEMBER)
 
 
-def refusal(code: Code, pointer: str, *, rule: str | None = None) -> PermissionDeniedError:
+def refusal(code: Code, pointer: str, *, rule: str) -> PermissionDeniedError:
     """Say which member of the message is refused, and by which rule."""
     problem = FieldProblem(pointer=pointer, code=code.value)
     return PermissionDeniedError(code, problems=[problem], rule=rule)

@@ -28,6 +28,7 @@ from broker.cli import (
     recalls,
     requests,
     retention,
+    review,
     schemas,
     send,
     sign,
@@ -48,6 +49,7 @@ from broker.cli.admin import (
 )
 from broker.cli.admin import requests as admin_requests
 from broker.cli.admin import retention as admin_retention
+from broker.cli.admin import review as admin_review
 from broker.cli.ceremony import holder
 from broker.cli.ceremony import root as ceremony
 from broker.cli.help_page import HelpCommand, HelpGroup
@@ -73,6 +75,10 @@ def make() -> typer.Typer:
     root.add_typer(
         _group_of({"add": retention.add, "lift": retention.lift, "list": retention.list_holds}),
         name="hold",
+    )
+    root.add_typer(
+        _group_of({"keep": review.keep, "destroy": review.destroy, "list": review.list_all}),
+        name="review",
     )
     root.command("validate", cls=HelpCommand)(validate.validate)
     root.add_typer(_group_of({"list": schemas.list_schemas, "show": schemas.show}), name="schemas")
@@ -152,6 +158,16 @@ def _admin() -> typer.Typer:
     admin.command("retention", cls=HelpCommand)(admin_retention.retention)
     admin.add_typer(
         _group_of({"add": holds.add, "lift": holds.lift, "list": holds.list_holds}), name="hold"
+    )
+    admin.add_typer(
+        _group_of(
+            {
+                "keep": admin_review.keep,
+                "destroy": admin_review.destroy,
+                "list": admin_review.list_all,
+            }
+        ),
+        name="review",
     )
     return admin
 

@@ -98,6 +98,8 @@ OF_CODE: Final[Mapping[Code, ExitCode]] = MappingProxyType(
         Code.THREAD_ELSEWHERE: ExitCode.DENIED,
         Code.REFERENCE_UNKNOWN: ExitCode.VALIDATION,
         Code.ORIGINATOR_DENIED: ExitCode.DENIED,
+        Code.HANDLING_DENIED: ExitCode.DENIED,
+        Code.LINEAGE_TOO_WIDE: ExitCode.VALIDATION,
         Code.EVALUATION_UPGRADED: ExitCode.VALIDATION,
         Code.CHILD_EXPOSED: ExitCode.DENIED,
         Code.SECOND_OFFICER_REQUIRED: ExitCode.DENIED,

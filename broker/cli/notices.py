@@ -1,4 +1,4 @@
-"""`enlace notices`: what has the exchange told this country, of keys and of requests?"""
+"""`enlace notices`: what has the exchange told this country, of keys, requests and messages?"""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,9 +24,11 @@ COLUMNS: Final = (
     "since",
     "channel",
     "due",
+    "reason",
     "id",
     "origin",
     "recipient",
+    "late",
 )
 
 
@@ -60,10 +62,12 @@ def _rows(noticed: "Noticed") -> list[Record]:
             "since": _moment(noticed.since),
             "channel": noticed.channel,
             "due": _moment(noticed.due),
+            "reason": noticed.reason,
             "at": moment(noticed.at),
             "id": message_id,
             "origin": origin,
             "recipient": desk,
+            "late": noticed.late,
         }
         for message_id, origin, desk in noticed.deliveries
     ]

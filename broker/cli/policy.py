@@ -9,6 +9,7 @@ import typer
 
 from broker.cli.documents import read_document
 from broker.cli.exit_codes import ExitCode
+from broker.cli.explain import RefusalError
 from broker.cli.options import LedgerOption, RootsOption
 from broker.cli.policy_source import (
     DirectoryOption,
@@ -68,6 +69,7 @@ def explain(  # noqa: PLR0917 - a command has the options it has
     context: typer.Context,
     message: Annotated[str, typer.Argument(metavar="MESSAGE")],
     policy: Annotated[str | None, typer.Option("--policy", metavar="FILE")] = None,
+    seal: Annotated[bool, typer.Option("--seal")] = False,
     profile: ProfileSourceOption = None,
     directory: DirectoryOption = None,
     roots: RootsOption = None,
@@ -78,6 +80,8 @@ def explain(  # noqa: PLR0917 - a command has the options it has
     from broker.admission.decided import policy_in_force  # noqa: PLC0415
     from broker.admission.explaining import explain as judge  # noqa: PLC0415
     from broker.admission.facts import named_messages  # noqa: PLC0415
+    from broker.admission.policy import STANDARD_POLICY  # noqa: PLC0415
+    from broker.admission.recall import TAKING_BACK  # noqa: PLC0415
     from broker.admission.unsigned import unsigned_message  # noqa: PLC0415
     from schemas.loader import SchemaSet  # noqa: PLC0415
 
@@ -85,10 +89,14 @@ def explain(  # noqa: PLR0917 - a command has the options it has
     source = Source(snapshot=directory, profile=profile, ledger_url=ledger_url, roots=roots)
     there = read_directory(source, terminal)
     rules = policy_in_force(there) if policy is None else read_policy(policy, terminal)
-    sent = unsigned_message(read_document(message), SchemaSet.load(), words=rules.words)
+    # Who seals by himself counts words by the standard policy.
+    words_by = STANDARD_POLICY if seal else rules
+    sent = unsigned_message(read_document(message), SchemaSet.load(), words=words_by.words)
     known = read_known(source, terminal, named_messages(sent.facts))
+    if known is None and sent.kind in TAKING_BACK:
+        raise RefusalError(terminal.text("policy.recall_unknown"))
     circumstances = Circumstances(
-        directory=there, policy=rules, known=known or {}, now=datetime.now(UTC)
+        directory=there, policy=rules, known=known or {}, now=datetime.now(UTC), is_sealed=seal
     )
     verdicts = judge(sent, circumstances, knows_earlier=known is not None)
     words = {each: terminal.text(f"policy.{each}") for each in ("allowed", "denied")}

@@ -14,7 +14,7 @@ from broker.cli.session import open_client
 from broker.cli.terminal import Record, Terminal, finish, moment, terminal_of
 from broker.model.events import DeliveryState
 from broker.model.names import Json, MessageId
-from broker.model.status import MessageStatus, OrderStatus, RecipientStatus
+from broker.model.status import Finding, MessageStatus, OrderStatus, RecipientStatus
 
 if TYPE_CHECKING:
     from broker.desk.client import EnlaceClient
@@ -27,8 +27,12 @@ COLUMNS: Final = (
     "changed_at",
     "attempts",
     "reason",
+    "rule",
+    "finding",
     "read_for",
 )
+SELDOM: Final = frozenset({"rule", "finding"})
+"""Takes room in the table only where there is one."""
 FAILED: Final = frozenset(
     {
         DeliveryState.REFUSED,
@@ -66,9 +70,14 @@ def status(
             terminal.line(to_json(each))
     else:
         rows = [_row(each, recipient) for each in found for recipient in each.recipients]
-        terminal.rows(rows, COLUMNS)
-    failed = any(one.state in FAILED for each in found for one in each.recipients)
+        shown = [name for name in COLUMNS if name not in SELDOM or any(row[name] for row in rows)]
+        terminal.rows(rows, shown)
+    failed = any(_has_failed(one) for each in found for one in each.recipients)
     finish(worst([code, ExitCode.ACTION_NEEDED if failed else ExitCode.OK]))
+
+
+def _has_failed(recipient: RecipientStatus) -> bool:
+    return recipient.state in FAILED or recipient.finding is not None
 
 
 async def _ask(
@@ -104,8 +113,10 @@ def to_json(found: MessageStatus) -> Record:
                 "changed_at": moment(each.changed_at),
                 "attempts": each.attempts,
                 "reason": each.reason,
+                "rule": each.rule,
                 "desk_evidence": each.desk_evidence,
                 "receipt": each.receipt,
+                **({} if each.finding is None else {"finding": _finding_record(each.finding)}),
                 **({} if each.order is None else {"order": order_record(each.order)}),
                 "uses": [
                     {
@@ -136,6 +147,16 @@ def order_record(order: OrderStatus) -> dict[str, Json]:
     }
 
 
+def _finding_record(finding: Finding) -> dict[str, Json]:
+    return {
+        "reason": finding.reason,
+        "rule": finding.rule,
+        "at": moment(finding.at),
+        "desk_evidence": finding.desk_evidence,
+        "receipt": finding.receipt,
+    }
+
+
 def _row(found: MessageStatus, recipient: RecipientStatus) -> Record:
     return {
         "id": found.id,
@@ -145,5 +166,11 @@ def _row(found: MessageStatus, recipient: RecipientStatus) -> Record:
         "changed_at": moment(recipient.changed_at),
         "attempts": recipient.attempts,
         "reason": recipient.reason,
+        "rule": recipient.rule,
+        "finding": None if recipient.finding is None else _found(recipient.finding),
         "read_for": [f"{each.purpose} ({each.reader})" for each in recipient.uses] or None,
     }
+
+
+def _found(finding: Finding) -> str:
+    return finding.reason if finding.rule is None else f"{finding.reason} ({finding.rule})"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from broker.desk.failures import AnswerError
 from broker.desk.values import agency_ref, desk_ref, listed, moment, optional_text, text, whole
@@ -12,6 +12,8 @@ from broker.model.names import AgencyRef, DeskRef, MessageId, Pair, QueueName, c
 from broker.ports.requests import RequestState
 from keys.charter import ChannelName
 from schemas.vocabulary import Kind, Urgency
+
+Listed = TypeVar("Listed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +43,50 @@ class AskedRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedPage:
+class ConvenedAsked:
+    """A request in a channel that the own country convenes, and how many have not answered it."""
+
+    id: MessageId
+    kind: Kind
+    origin: AgencyRef
+    channel: ChannelName
+    urgency: Urgency
+    asked_at: datetime
+    due: datetime
+    state: RequestState
+    waiting: int
+    """Recipients who have not answered."""
+    desks: tuple[DeskRef, ...]
+    """Those of them that may be named: fewer where the charter hides recipients."""
+    escalated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedPage(Generic[Listed]):
     """The next few, the oldest first."""
 
-    requests: tuple[AskedRequest, ...]
+    requests: tuple[Listed, ...]
     cursor: int | None
     """Where the next page begins; None behind the last."""
 
 
-def read_asked(body: bytes) -> AskedPage:
+def read_convened(body: bytes) -> AskedPage[ConvenedAsked]:
+    """Read the answer to ``GET /v1/requests/convened``.
+
+    Raises:
+        AnswerError: It is not what the protocol says.
+    """
+    try:
+        members = json.loads(body)
+        return AskedPage(
+            requests=tuple(_convened(each) for each in listed(members["requests"])),
+            cursor=_cursor(members["cursor"]),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise AnswerError("the list of requests cannot be read") from None
+
+
+def read_asked(body: bytes) -> AskedPage[AskedRequest]:
     """Read the answer to ``GET /v1/requests``.
 
     Raises:
@@ -80,6 +117,22 @@ def _request(members: Mapping[str, Any]) -> AskedRequest:
         closed_at=_optional_moment(members["closed_at"]),
         outcome=optional_text(members["outcome"]),
         ground=optional_text(members["ground"]),
+        escalated_at=_optional_moment(members["escalated_at"]),
+    )
+
+
+def _convened(members: Mapping[str, Any]) -> ConvenedAsked:
+    return ConvenedAsked(
+        id=MessageId(text(members["id"])),
+        kind=Kind(members["kind"]),
+        origin=agency_ref(members["origin"]),
+        channel=ChannelName(text(members["channel"])),
+        urgency=Urgency(members["urgency"]),
+        asked_at=moment(members["asked_at"]),
+        due=moment(members["due"]),
+        state=RequestState(members["state"]),
+        waiting=whole(members["waiting"]),
+        desks=tuple(desk_ref(each) for each in listed(members["desks"])),
         escalated_at=_optional_moment(members["escalated_at"]),
     )
 

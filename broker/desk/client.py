@@ -4,9 +4,18 @@ Whatever is sent may be sent twice. So a lost connection, ``429`` and ``503`` ar
 up to a deadline; any other refusal is raised at once, as :class:`ProblemError`.
 """
 
+from collections.abc import Callable
+
 from broker.desk import recalls, wire
 from broker.desk.agency_calls import AgencyCalls
-from broker.desk.asked import AskedRequest, read_asked
+from broker.desk.asked import (
+    AskedPage,
+    AskedRequest,
+    ConvenedAsked,
+    Listed,
+    read_asked,
+    read_convened,
+)
 from broker.desk.desk_calls import DeskCalls
 from broker.desk.failures import AnswerError
 from broker.desk.notices import Noticed, read_notice
@@ -80,16 +89,33 @@ class EnlaceClient(AgencyCalls, DeskCalls):
             ProblemError: Also if a desk asks for what was sent, or an agency for the other.
             UnreachableError, AnswerError: As :meth:`send`.
         """
-        found: list[AskedRequest] = []
+        query = (
+            ("direction", "received" if received else "sent"),
+            ("state", "all" if state is None else state.value),
+        )
+        return await self._pages("/v1/requests", query, read_asked)
+
+    async def convened(self, *, only_overdue: bool = False) -> tuple[ConvenedAsked, ...]:
+        """What waits for an answer in the channels that this agency's country convenes?
+
+        Raises:
+            ProblemError: Also if a desk asks.
+            UnreachableError, AnswerError: As :meth:`send`.
+        """
+        query = (("state", "overdue" if only_overdue else "all"),)
+        return await self._pages("/v1/requests/convened", query, read_convened)
+
+    async def _pages(
+        self,
+        path: str,
+        query: tuple[tuple[str, str], ...],
+        read: Callable[[bytes], AskedPage[Listed]],
+    ) -> tuple[Listed, ...]:
+        found: list[Listed] = []
         cursor: int | None = 0
         while cursor is not None:
-            query = (
-                ("direction", "received" if received else "sent"),
-                ("state", "all" if state is None else state.value),
-                ("cursor", str(cursor)),
-            )
-            answer = await self._request(Request(method="GET", path="/v1/requests", query=query))
-            page = read_asked(answer.body)
+            at = (*query, ("cursor", str(cursor)))
+            page = read((await self._request(Request(method="GET", path=path, query=at))).body)
             found += page.requests
             if page.cursor is not None and page.cursor <= cursor:
                 # A gateway that goes round in circles would keep us for ever.

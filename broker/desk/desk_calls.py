@@ -29,6 +29,8 @@ class Refusal:
 
     ref: ContentRef
     reason: RefusalReason
+    rule: str | None = None
+    """Of ``content-not-valid``: the safeguard that the content breaks, if it is one."""
 
 
 class DeskCalls(Connection):
@@ -101,7 +103,8 @@ class DeskCalls(Connection):
         await self._wallet.refresh()
         now, desk, key = self.timing.clock(), self.profile.desk, self.keys.signature
         tokens = [
-            sign.sign_refusal(each.ref, each.reason, key, desk=desk, now=now) for each in refusals
+            sign.sign_refusal(each.ref, each.reason, key, desk=desk, now=now, rule=each.rule)
+            for each in refusals
         ]
         return await self._answer("refusals", tokens, [each.ref for each in refusals])
 

@@ -107,9 +107,11 @@ class UseNotNotedError(DeskError):
 class OpeningError(DeskError):
     """A message that this desk must return: nothing that is mended here would open it."""
 
-    def __init__(self, reason: RefusalReason, *, step: str) -> None:
+    def __init__(self, reason: RefusalReason, *, step: str, rule: str | None = None) -> None:
         super().__init__(f"{reason.value} ({step})")
         self.reason = reason
         """What the sender is told, under the desk's signature."""
         self.step = step
         """Which step failed; for the operator of this desk only."""
+        self.rule = rule
+        """The safeguard that the content breaks, if it is one; the sender is told its name."""

@@ -73,7 +73,15 @@ def write_hold(inbox: Path, hold: DeskHold, *, at: datetime) -> None:
         "lifted": hold.lifted,
         "at": moment(at),
     }
-    path = holds_file(inbox)
+    append_line(holds_file(inbox), line)
+
+
+def append_line(path: Path, line: Mapping[str, object]) -> None:
+    """Add a line to a file beside the inbox; on the disk when it returns.
+
+    Raises:
+        StoreError: It was not written.
+    """
     try:
         descriptor = os.open(path, FLAGS, OWNER_ONLY)
         try:

@@ -4,12 +4,13 @@ A gateway, or whoever writes its ledger, could leave out the act that took a key
 remembers which signed documents counted once, as gateways do.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -28,13 +29,6 @@ BETWEEN_LOOKS: Final = timedelta(seconds=1)
 Ask: TypeAlias = Callable[[Request], Awaitable[Answer]]
 
 log = structlog.get_logger()
-
-
-class _Served(NamedTuple):
-    """A directory as the gateway gave it."""
-
-    etag: str | None
-    record: DirectoryRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +50,7 @@ class KnownDirectory:
         self._recollection: Recollection = InMemory()
         self._file: Path | None = None
         self._known: _Known | None = None
+        self._asking = asyncio.Lock()
 
     def remember_in(self, file: Path) -> None:
         """Remember across restarts.
@@ -78,46 +73,54 @@ class KnownDirectory:
                 started since. One that runs goes on by what it has seen.
             UnreachableError, ProblemError, AnswerError: It was not given.
         """
+        # One asks while the others wait: an answer that is late would put the older one back.
+        async with self._asking:
+            return await self._look()
+
+    async def _look(self) -> Directory:
         found = await self._ask_for_it()
         for _ in range(LOOKS - 1):
-            if isinstance(found, _Known) or self._recollection.agrees(found.record.statements):
+            if self._recollection.agrees(found.directory.witnessed):
                 break
             # Perhaps another gateway answered, which has not read yet what we have seen.
             await self._timing.sleep(BETWEEN_LOOKS.total_seconds())
             found = await self._ask_for_it()
-        self._known = self._stepped(found) if isinstance(found, _Known) else self._verified(found)
-        return self._known.directory
+        self._known = found = self._with_what_was_seen(found)
+        return found.directory
 
-    async def _ask_for_it(self) -> _Served | _Known:
-        known = self._known
-        if known is not None and known.pins is not self._pins():
+    async def _ask_for_it(self) -> _Known:
+        known, pins = self._known, self._pins()
+        if known is not None and known.pins is not pins:
             # It was verified against other roots than those that count now.
             known = None
         headers = {"If-None-Match": known.etag} if known is not None and known.etag else {}
         answer = await self._ask(Request(method="GET", path="/v1/directory", headers=headers))
+        now = self._timing.clock()
         if answer.status != HTTPStatus.NOT_MODIFIED:
-            return _Served(answer.headers.get("ETag"), wire.read_directory(answer.body))
+            return _verified(
+                wire.read_directory(answer.body), answer.headers.get("ETag"), pins, now
+            )
         if known is None:
             raise AnswerError("a directory that was not named is said to be unchanged")
-        return known
+        return replace(known, directory=known.directory.stepped(now))
 
-    def _stepped(self, known: _Known) -> _Known:
-        return replace(known, directory=known.directory.stepped(self._timing.clock()))
-
-    def _verified(self, served: _Served) -> _Known:
-        record, pins = served.record, self._pins()
-        is_whole = self._recollection.agrees(record.statements)
-        if not is_whole:
-            record = self._behind_what_was_seen(record)
-        directory, left_out = Directory.verify(record, roots=pins.roots, now=self._timing.clock())
-        if left_out:
-            log.warning("directory:statements-left-out", count=len(left_out))
-        if is_whole:
-            self._recollection.keep(record.statements, directory.vouched_for)
-        return _Known(etag=served.etag, directory=directory, pins=pins)
-
-    def _behind_what_was_seen(self, record: DirectoryRecord) -> DirectoryRecord:
-        log.error("directory:taken-back", version=record.version)
+    def _with_what_was_seen(self, found: _Known) -> _Known:
+        directory = found.directory
+        if self._recollection.agrees(directory.witnessed):
+            self._recollection.keep(directory.witnessed, frozenset(directory.vouched_for))
+            return found
+        # Perhaps it was the act that took a key out: what this client has seen goes on counting.
+        log.error("directory:taken-back", version=directory.version)
         if self._known is None:
             raise TakenBackError(self._file)
-        return record.behind(self._known.directory.record)
+        record = directory.record.behind(self._known.directory.record)
+        return _verified(record, found.etag, found.pins, directory.at)
+
+
+def _verified(record: DirectoryRecord, etag: str | None, pins: Pins, now: datetime) -> _Known:
+    directory, left_out = Directory.verify(record, roots=pins.roots, now=now)
+    if left_out:
+        log.warning("directory:statements-left-out", count=len(left_out))
+    # What seems to come from the future is judged again once this machine's clock is right.
+    is_early = any(at is not None and at > now for at in record.recorded)
+    return _Known(etag=None if is_early else etag, directory=directory, pins=pins)

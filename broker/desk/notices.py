@@ -1,4 +1,4 @@
-"""What was this country told, of keys and of requests? Proved before it is believed."""
+"""What was this country told, of keys, requests and messages? Proved before it is believed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from broker.errors import Code, EvidenceError
+from broker.model.events import RefusalReason
 from keys import jws, strict_json
 from keys.errors import KeysError
 from keys.identifiers import KeyId, parse_kid
@@ -16,6 +17,7 @@ NOTICE_TYP = "enlace-notice+jws"
 COMPROMISED: Final = "key-compromised"
 OVERDUE: Final = "request-overdue"
 UNREAD: Final = "message-expired-unread"
+REFUSED: Final = "content-refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +27,18 @@ class Noticed:
     number: int
     event: str
     at: datetime
-    deliveries: tuple[tuple[str, str, str], ...]
-    """Message id, origin and desk of each that is concerned."""
+    deliveries: tuple[tuple[str, str, str | None], ...]
+    """Message id, origin and desk of each that is concerned; no desk where it is hidden."""
+    reason: RefusalReason | None = None
+    """Of ``content-refused``: what the desk said, under its own signature."""
     kid: KeyId | None = None
     since: datetime | None = None
     """Of ``key-compromised``: the key, and since when it is not to be trusted."""
     channel: str | None = None
     due: datetime | None = None
     """Of ``request-overdue``: until when an answer was due, and over which channel."""
+    late: int | None = None
+    """How many desks have not answered, where they are hidden (SG-12)."""
 
 
 Members: TypeAlias = Mapping[str, Any]
@@ -66,11 +72,13 @@ def _compromised(number: int, members: Members) -> Noticed:
 
 def _overdue(number: int, members: Members) -> Noticed:
     channel = members.get("channel")
+    late = None if "desk" in members else _whole(members["late"])
     return Noticed(
         number=number,
         event=OVERDUE,
         at=_moment(members["at"]),
-        deliveries=(_delivery(members),),
+        deliveries=(_delivery(members) if late is None else _hidden(members),),
+        late=late,
         channel=None if channel is None else str(channel),
         due=_moment(members["due"]),
     )
@@ -85,8 +93,18 @@ def _unread(number: int, members: Members) -> Noticed:
     )
 
 
+def _refused(number: int, members: Members) -> Noticed:
+    return Noticed(
+        number=number,
+        event=REFUSED,
+        at=_moment(members["at"]),
+        deliveries=(_delivery(members),),
+        reason=RefusalReason(members["reason"]),
+    )
+
+
 READERS: Final[Mapping[str, Callable[[int, Members], Noticed]]] = MappingProxyType(
-    {COMPROMISED: _compromised, OVERDUE: _overdue, UNREAD: _unread}
+    {COMPROMISED: _compromised, OVERDUE: _overdue, UNREAD: _unread, REFUSED: _refused}
 )
 """Each event has members of its own; one that nobody knows is no notice."""
 
@@ -95,7 +113,15 @@ def _delivery(members: Members) -> tuple[str, str, str]:
     return str(members["mid"]), str(members["org"]), str(members["desk"])
 
 
-def _moment(seconds: object) -> datetime:
-    if not isinstance(seconds, int) or isinstance(seconds, bool):
+def _hidden(members: Members) -> tuple[str, str, None]:
+    return str(members["mid"]), str(members["org"]), None
+
+
+def _whole(number: object) -> int:
+    if not isinstance(number, int) or isinstance(number, bool):
         raise TypeError
-    return datetime.fromtimestamp(seconds, UTC)
+    return number
+
+
+def _moment(seconds: object) -> datetime:
+    return datetime.fromtimestamp(_whole(seconds), UTC)

@@ -212,9 +212,10 @@ def _check_rules(
     try:
         judge(message, desk, hand_over.queue, circumstances)
     except PermissionDeniedError as error:
-        # The operator reads which safeguard it was; the sender reads that the content is at fault.
+        # The sender reads which safeguard it was, and nothing else: a name is not content, and
+        # he may have sent in good faith.
         step = error.rule or error.code.value
-        raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step=step) from None
+        raise OpeningError(RefusalReason.CONTENT_NOT_VALID, step=step, rule=error.rule) from None
 
 
 def _check_facts(

@@ -46,6 +46,8 @@ class Unopened:
     reason: RefusalReason
     step: str
     """For the operator of this desk only."""
+    rule: str | None = None
+    """The safeguard that it breaks, if it is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +155,7 @@ class Opener:
                 )
             except OpeningError as error:
                 outcome.unopened.append(
-                    Unopened(hand_over=each, reason=error.reason, step=error.step)
+                    Unopened(hand_over=each, reason=error.reason, step=error.step, rule=error.rule)
                 )
             except NotReadyError as error:
                 outcome.not_ready.append(error)

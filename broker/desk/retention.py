@@ -10,6 +10,7 @@ from typing import Any
 
 from broker.desk.failures import StoreError
 from broker.desk.holds import DeskHold, Named, read_holds
+from broker.desk.reviews import DeskReview, read_reviews
 from broker.desk.rewriting import Line, is_tombstone, read_lines, rewrite, tombstone
 from broker.evidence.receipts import parse_agency
 from broker.model.names import AgencyRef, MessageId
@@ -42,12 +43,14 @@ class DueMessage:
 def look(inbox: Path, *, now: datetime) -> Sequence[DueMessage]:
     """List what is past its time, in the order of the inbox.
 
+    What a review keeps is left out until its day.
+
     Raises:
-        StoreError: Inbox or holds cannot be read.
+        StoreError: Inbox, holds or reviews cannot be read.
     """
-    holds = read_holds(inbox)
+    holds, reviews = read_holds(inbox), read_reviews(inbox)
     found = (_due(line, holds, now, inbox) for line in read_lines(inbox))
-    return [each for each in found if each is not None]
+    return [each for each in found if each is not None and not _is_kept(each, reviews, now)]
 
 
 def destroy_expired(inbox: Path, *, now: datetime) -> int:
@@ -60,6 +63,11 @@ def destroy_expired(inbox: Path, *, now: datetime) -> int:
     if not any(each.due is Due.GOES for each in look(inbox, now=now)):
         return 0
     return rewrite(inbox, partial(_ended, holds=holds, now=now, inbox=inbox))
+
+
+def _is_kept(one: DueMessage, reviews: Mapping[Named, DeskReview], now: datetime) -> bool:
+    review = reviews.get((one.origin, one.id))
+    return one.due is Due.REVIEW and review is not None and review.counts(now)
 
 
 def _ended(

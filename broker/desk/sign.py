@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from broker.admission import strict_json
-from broker.admission.acknowledge import ACKNOWLEDGEMENT_TYP, REFUSAL_TYP
+from broker.admission.acknowledge import ACKNOWLEDGEMENT_TYP, REFUSAL_TYP, RULE
 from broker.admission.message_signature import MOST_SIGNATURES, SEPARATOR, signatures_of
 from broker.admission.rewrap import REWRAP_TYP
 from broker.admission.use import USE_TYP
@@ -127,10 +127,17 @@ def sign_acknowledgement(ref: ContentRef, key: SigningKey, *, desk: DeskRef, now
 
 
 def sign_refusal(
-    ref: ContentRef, reason: RefusalReason, key: SigningKey, *, desk: DeskRef, now: datetime
+    ref: ContentRef,
+    reason: RefusalReason,
+    key: SigningKey,
+    *,
+    desk: DeskRef,
+    now: datetime,
+    rule: str | None = None,
 ) -> str:
-    """Sign that the desk returns a message, and why."""
-    payload = canonical.write({**_answer(ref, desk, now), "reason": reason.value})
+    """Sign that the desk returns a message, and why; by which safeguard, if it was one."""
+    named: JsonObject = {} if rule is None else {RULE: rule}
+    payload = canonical.write({**_answer(ref, desk, now), "reason": reason.value, **named})
     return jws.sign_compact(payload, key, typ=REFUSAL_TYP)
 
 

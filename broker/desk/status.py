@@ -8,7 +8,7 @@ from broker.desk.values import desk_ref, moment, optional_text, read, text, whol
 from broker.model.answers import StatedUse
 from broker.model.events import DeliveryState, RefusalReason
 from broker.model.names import ContentHash, MessageId
-from broker.model.status import MessageStatus, OrderStatus, RecipientStatus
+from broker.model.status import Finding, MessageStatus, OrderStatus, RecipientStatus
 from schemas.vocabulary import Disposition, KeptReason, Kind
 
 
@@ -36,10 +36,12 @@ def _recipient_status(members: Mapping[str, Any]) -> RecipientStatus:
         changed_at=moment(members["changed_at"]),
         attempts=whole(members["attempts"]),
         reason=None if reason is None else RefusalReason(reason),
+        # An older gateway knows neither rule nor finding, nor statements of use.
+        rule=optional_text(members.get("rule")),
         desk_evidence=optional_text(members.get("desk_evidence")),
         receipt=optional_text(members.get("receipt")),
+        finding=None if members.get("finding") is None else _finding(members["finding"]),
         order=None if members.get("order") is None else read_order_status(members["order"]),
-        # An older gateway does not ask for statements of use.
         uses=tuple(_stated_use(each) for each in members.get("uses", ())),
     )
 
@@ -55,6 +57,16 @@ def read_order_status(members: Mapping[str, Any]) -> OrderStatus:
         until=None if until is None else date.fromisoformat(until),
         desk_evidence=optional_text(members["desk_evidence"]),
         receipt=optional_text(members["receipt"]),
+    )
+
+
+def _finding(members: Mapping[str, Any]) -> Finding:
+    return Finding(
+        reason=RefusalReason(members["reason"]),
+        rule=optional_text(members.get("rule")),
+        at=moment(members["at"]),
+        desk_evidence=text(members["desk_evidence"]),
+        receipt=text(members["receipt"]),
     )
 
 

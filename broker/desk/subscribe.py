@@ -184,7 +184,10 @@ class Subscription:
         try:
             _report(
                 await self._client.refuse(
-                    [Refusal(ref=each.hand_over.ref, reason=each.reason) for each in unopened]
+                    [
+                        Refusal(ref=each.hand_over.ref, reason=each.reason, rule=each.rule)
+                        for each in unopened
+                    ]
                 )
             )
         except UnreachableError:

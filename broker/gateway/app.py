@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from broker.gateway import (
+    convened,
     desks,
     messages,
     notices,
@@ -48,6 +49,7 @@ def public_app(gateway: Gateway) -> web.Application:
             web.post("/v1/dispositions", recalls.post_dispositions),
             web.post("/v1/uses", uses.post_uses),
             web.get("/v1/requests", open_requests.list_requests, allow_head=False),
+            web.get("/v1/requests/convened", convened.list_convened, allow_head=False),
             web.get("/v1/notices", notices.list_notices, allow_head=False),
             web.get("/v1/wraps", wraps.list_wraps, allow_head=False),
             web.post("/v1/wraps", wraps.post_wraps),

@@ -12,11 +12,12 @@ from broker.admission.acknowledge import verify_answer
 from broker.errors import Code, RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_desk
-from broker.gateway.requests import check_parameters, read_number, read_tokens
+from broker.gateway.requests import answer_each, check_parameters, read_number
 from broker.model.answers import DeskAnswer
 from broker.model.delivery import HandOver
 from broker.model.events import DeliveryState, RefusalReason
 from broker.model.names import Caller, DeskRef, Json, QueueName
+from broker.ports.deliveries import Answered
 
 MAX_WAIT_SECONDS: Final = 30
 SLICE: Final = timedelta(seconds=1)
@@ -98,16 +99,11 @@ async def _answer(request: web.Request, member: str, *, refusal: bool) -> web.Re
     _, desk = await calling_desk(request)
     check_parameters(request)
     now = gateway.clock()
-    results: list[Json] = []
-    for token in await read_tokens(request, member):
-        try:
-            answer = _verify(gateway, token, desk, now, refusal=refusal)
-            results.append(await _record(gateway, answer))
-        except RefusedError as error:
-            # One bad entry must not keep the good ones from being settled.
-            gateway.metrics.count_refusal(error.code)
-            results.append({"error": {"code": error.code.value}})
-    return render.json_response({"results": results})
+
+    async def record(token: str) -> Json:
+        return await _record(gateway, _verify(gateway, token, desk, now, refusal=refusal))
+
+    return await answer_each(request, member, record)
 
 
 def _verify(
@@ -125,12 +121,11 @@ def _verify(
 
 async def _record(gateway: Gateway, answer: DeskAnswer) -> Json:
     answered = await gateway.hand_overs.answer(answer)
-    if answered.state is None or answered.receipt is None:
+    if answered.state is None:
         raise RefusedError(Code.DELIVERY_UNKNOWN)
-    if answer.reason is RefusalReason.FACTS_NOT_TRUE:
-        # What an origin said of a content that nobody but the desk could see was a lie, or its
-        # program is broken. Both sides have the desk's signed word; somebody must ask why.
-        log.error("facts:not-true", message=answer.message_id, desk=str(answer.desk))
+    _log_finding(answer)
+    if answered.receipt is None:
+        return _late(answer, answered)
     asked = DeliveryState.REFUSED if answer.reason else DeliveryState.ACKNOWLEDGED
     if answered.state is not asked:
         # The first answer stands; who says otherwise now must learn that.
@@ -141,3 +136,30 @@ async def _record(gateway: Gateway, answer: DeskAnswer) -> Json:
         "state": answered.state.value,
         "receipt": answered.receipt.token,
     }
+
+
+def _late(answer: DeskAnswer, answered: Answered) -> Json:
+    """Answer to what came after the exchange had ended the copy."""
+    if answered.finding is None:
+        raise RefusedError(Code.DELIVERY_UNKNOWN)
+    # The copy stays as it ended; the desk gets the receipt of its own word.
+    return {
+        "id": answer.message_id,
+        "state": DeliveryState.REFUSED.value,
+        "receipt": answered.finding.token,
+    }
+
+
+def _log_finding(answer: DeskAnswer) -> None:
+    """Tell an operator, before anything else can go wrong; a repeated answer tells again."""
+    if answer.reason is RefusalReason.FACTS_NOT_TRUE:
+        # What an origin said of a content that nobody but the desk could see was a lie, or its
+        # program is broken. Both sides have the desk's signed word; somebody must ask why.
+        log.error("facts:not-true", message=answer.message_id, desk=str(answer.desk))
+    elif answer.reason is not None and answer.reason.is_finding:
+        log.warning(
+            "content:refused",
+            message=answer.message_id,
+            desk=str(answer.desk),
+            reason=answer.reason.value,
+        )

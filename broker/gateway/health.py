@@ -13,7 +13,7 @@ from broker.model.names import Json
 from broker.ports.transport import Transport
 
 CHECK_TIMEOUT: Final = timedelta(seconds=2)
-OPENMETRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
+EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 TRANSPORT = web.AppKey("transport", Transport)
 
 
@@ -72,7 +72,7 @@ async def metrics(request: web.Request) -> web.Response:
         gateway.metrics.show_requests(None)
     else:
         gateway.metrics.show_requests(waiting)
-    return web.Response(body=gateway.metrics.exposition(), headers={"Content-Type": OPENMETRICS})
+    return web.Response(body=gateway.metrics.exposition(), headers={"Content-Type": EXPOSITION})
 
 
 async def _check(ask: Callable[[], Awaitable[object]]) -> str:

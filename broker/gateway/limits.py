@@ -69,7 +69,7 @@ class Limits:
     addresses: Buckets
     """Per network address, for what needs no token."""
     max_postings: int = 256
-    """Messages in work at once: 64 MiB of the largest bodies."""
+    """Messages in work at once: 64 MiB of the largest bodies, 128 MiB if origins sealed them."""
     max_postings_per_client: int = 32
     """So that eight clients must conspire before a ninth is turned away."""
     max_streams_per_client: int = 8

@@ -1,4 +1,4 @@
-"""``/v1/notices``: what the exchange has to tell a country, of keys and of requests."""
+"""``/v1/notices``: what the exchange has to tell a country, of keys, requests and messages."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, caller_with
 from broker.gateway.requests import check_parameters, read_number
 from broker.model.names import AgencyRef, Caller, DeskRef, Scope
-from broker.notices import deliveries_in
+from broker.notices import REFUSED, deliveries_in, refused_in
 from broker.ports.keys import NumberedNotice
 from schemas.vocabulary import Compartment
 
@@ -21,7 +21,6 @@ PAGES: Final = 5
 """How many notices are read at once, and how often, for one answer: who may read few of them asks
 again, so that nobody has the gateway read on and on."""
 LAST_NUMBER: Final = 10**15 - 1
-PROTECTION: Final = f".{Compartment.PROTECTION}"
 SEE_ALL: Final = frozenset({Scope.ADMIN_COUNTRY, Scope.AUDIT_READ})
 """Who runs a country's part of the exchange hears of every key and every message."""
 
@@ -66,12 +65,25 @@ def _may_read(gateway: Gateway, caller: Caller, each: NumberedNotice) -> bool:
 
     Who writes there, and to whom, is for those who read there (SG-02) and for who wrote it.
     """
+    if each.notice.event == REFUSED and not _may_hear_of_refused(caller, each.notice.token):
+        return False
     if SEE_ALL & caller.scopes or _reads_protection(gateway, caller.subject):
         return True
     return all(
-        origin == str(caller.subject) or not desk.endswith(PROTECTION)
-        for origin, desk in deliveries_in(each.notice.token)
+        origin == str(caller.subject) or compartment != Compartment.PROTECTION.value
+        for origin, compartment in deliveries_in(each.notice.token)
     )
+
+
+def _may_hear_of_refused(caller: Caller, token: str) -> bool:
+    """Whether a content that a desk refused is the caller's country's own, or the caller's.
+
+    In the desk's country it is that desk's: an origin that hid whom a message protects must not
+    point the neighbours to it.
+    """
+    origin, desk = refused_in(token)
+    is_from_here = origin.startswith(f"{caller.subject.country}/")
+    return is_from_here or desk == str(caller.subject) or bool(SEE_ALL & caller.scopes)
 
 
 def _reads_protection(gateway: Gateway, subject: AgencyRef | DeskRef) -> bool:

@@ -1,7 +1,14 @@
 """From which address does a request come, when load balancers stand in between?"""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -21,11 +28,8 @@ class Proxies:
 
     def include(self, address: str) -> bool:
         """Whether an address is one of theirs."""
-        try:
-            place = ip_address(address)
-        except ValueError:
-            return False
-        return any(place in network for network in self.networks)
+        place = _place(address)
+        return place is not None and any(place in network for network in self.networks)
 
     def client_household(self, request: web.Request) -> str:
         """Whom limits are kept for: the client's address, or in IPv6 its whole /64."""
@@ -48,10 +52,21 @@ class Proxies:
 
 def household(address: str) -> str:
     """Name whom an address stands for: in IPv6 a whole /64 is one customer's."""
+    place = _place(address)
+    if place is None:
+        return address
+    if place.version != IPV6:
+        return str(place)
+    return str(ip_network((place, IPV6_HOUSEHOLD), strict=False))
+
+
+def _place(address: str) -> IPv4Address | IPv6Address | None:
+    """Read an address; an IPv4 one that is written as IPv6 is what it stands for.
+
+    A socket for both shows all IPv4 callers so: their common /64 is nobody's household.
+    """
     try:
         place = ip_address(address)
     except ValueError:
-        return address
-    if place.version != IPV6:
-        return address
-    return str(ip_network((place, IPV6_HOUSEHOLD), strict=False))
+        return None
+    return getattr(place, "ipv4_mapped", None) or place

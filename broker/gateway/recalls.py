@@ -9,7 +9,7 @@ from broker.admission.dispose import verify_disposition
 from broker.errors import Code, FieldProblem, RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_desk, calling_participant
-from broker.gateway.requests import check_parameters, read_choice, read_number, read_tokens
+from broker.gateway.requests import answer_each, check_parameters, read_choice, read_number
 from broker.model.names import AgencyRef, DeliveryNumber, DeskRef, Json
 from broker.ports.recalls import NotFitting, Order
 
@@ -45,15 +45,9 @@ async def post_dispositions(request: web.Request) -> web.Response:
     _, desk = await calling_desk(request)
     check_parameters(request)
     now = gateway.clock()
-    results: list[Json] = []
-    for token in await read_tokens(request, "dispositions"):
-        try:
-            results.append(await _dispose(gateway, token, desk, now))
-        except RefusedError as error:
-            # One bad entry must not keep the good ones from being recorded.
-            gateway.metrics.count_refusal(error.code)
-            results.append({"error": {"code": error.code.value}})
-    return render.json_response({"results": results})
+    return await answer_each(
+        request, "dispositions", lambda token: _dispose(gateway, token, desk, now)
+    )
 
 
 async def _dispose(gateway: Gateway, token: str, desk: DeskRef, now: datetime) -> Json:

@@ -11,7 +11,7 @@ from broker.exchange import Accepted
 from broker.model.delivery import HandOver, QueueDepth
 from broker.model.message import RoutedMessage
 from broker.model.names import DeskRef, Json
-from broker.model.status import MessageStatus, OrderStatus, RecipientStatus
+from broker.model.status import Finding, MessageStatus, OrderStatus, RecipientStatus
 from keys import strict_json
 
 
@@ -158,6 +158,17 @@ def order(known: OrderStatus) -> dict[str, Json]:
     }
 
 
+def finding(known: Finding) -> dict[str, Json]:
+    """What a desk found in a copy that had ended."""
+    return {
+        "reason": known.reason.value,
+        "rule": known.rule,
+        "at": moment(known.at),
+        "desk_evidence": known.desk_evidence,
+        "receipt": known.receipt,
+    }
+
+
 def _recipient(known: RecipientStatus) -> dict[str, Json]:
     members: dict[str, Json] = {
         "country": known.desk.country.value,
@@ -166,6 +177,7 @@ def _recipient(known: RecipientStatus) -> dict[str, Json]:
         "changed_at": moment(known.changed_at),
         "attempts": known.attempts,
         "reason": None if known.reason is None else known.reason.value,
+        "rule": known.rule,
         "desk_evidence": known.desk_evidence,
         "receipt": known.receipt,
         "uses": [
@@ -181,4 +193,6 @@ def _recipient(known: RecipientStatus) -> dict[str, Json]:
     }
     if known.order is not None:
         members["order"] = order(known.order)
+    if known.finding is not None:
+        members["finding"] = finding(known.finding)
     return members

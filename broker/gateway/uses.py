@@ -9,7 +9,7 @@ from broker.admission.use import verify_use
 from broker.errors import RefusedError
 from broker.gateway import render
 from broker.gateway.context import GATEWAY, Gateway, calling_desk
-from broker.gateway.requests import check_parameters, read_tokens
+from broker.gateway.requests import answer_each, check_parameters
 from broker.model.answers import UseStatement
 from broker.model.names import DeskRef, Json
 from broker.ports.deliveries import UseDenied
@@ -25,15 +25,11 @@ async def post_uses(request: web.Request) -> web.Response:
     _, desk = await calling_desk(request)
     check_parameters(request)
     now = gateway.clock()
-    results: list[Json] = []
-    for token in await read_tokens(request, "uses"):
-        try:
-            results.append(await _note(gateway, _verify(gateway, token, desk, now), now))
-        except RefusedError as error:
-            # One bad entry must not keep the good ones from being noted.
-            gateway.metrics.count_refusal(error.code)
-            results.append({"error": {"code": error.code.value}})
-    return render.json_response({"results": results})
+
+    async def note(token: str) -> Json:
+        return await _note(gateway, _verify(gateway, token, desk, now), now)
+
+    return await answer_each(request, "uses", note)
 
 
 def _verify(gateway: Gateway, token: str, desk: DeskRef, now: datetime) -> UseStatement:

@@ -71,6 +71,24 @@ class RefusalReason(StrEnum):
     LEGAL_OBSTACLE = "legal-obstacle"
     FACTS_NOT_TRUE = "facts-not-true"
 
+    @property
+    def is_finding(self) -> bool:
+        """Whether the desk looked under the seal and found what nobody had vouched for.
+
+        Such a word is kept whatever became of the copy: who sealed it must not be able to take
+        it away by a recall, or by a time that ends soon.
+        """
+        return self in _FINDINGS
+
+
+_FINDINGS = frozenset(
+    {
+        RefusalReason.SIGNATURE_NOT_VALID,
+        RefusalReason.CONTENT_NOT_VALID,
+        RefusalReason.FACTS_NOT_TRUE,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -106,7 +124,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What the exchange tells a country: of a key, or of a request that nobody answers."""
+    """What the exchange tells a country: of a key, of a request, of a message that failed."""
 
     country: Country
     at: datetime

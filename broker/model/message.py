@@ -159,7 +159,7 @@ class Acceptance:
     """What is kept of it for the rules; of where people come from, nothing is."""
     roots: frozenset[MessageId] = frozenset()
     facts_digest: str | None = None
-    """Of a message that its origin sealed: see :mod:`broker.origin_seal`."""
+    """Of a message that its origin sealed: see ``broker.origin_seal``."""
     hides_recipients: bool = False
     """Whether a desk may not learn who else received it (SG-12)."""
     relies_on: frozenset[LogPosition] = frozenset()

@@ -18,14 +18,32 @@ class RecipientStatus:
     changed_at: datetime
     attempts: int
     reason: RefusalReason | None
+    rule: str | None = None
+    """The safeguard by which the desk refused it, if it was one."""
     desk_evidence: str | None
     """The desk's own signature over its answer."""
     receipt: str | None
     """The gateway's receipt for the final event."""
+    finding: "Finding | None" = None
+    """What the desk found under the seal, where its copy had ended otherwise by then."""
     uses: tuple[StatedUse, ...] = ()
     """Which purposes it was opened for."""
     order: "OrderStatus | None" = None
     """Of a recall or rectification: what the desk did with its copy of the other message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A refusal that came when the copy was recalled, expired, given up or answered already."""
+
+    reason: RefusalReason
+    rule: str | None
+    """The safeguard that the content breaks, if it is one."""
+    at: datetime
+    desk_evidence: str
+    """The desk's own signature over its refusal."""
+    receipt: str
+    """The gateway's receipt for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,17 @@ TellUnread: TypeAlias = Callable[[Sequence[Event]], Sequence[Notice]]
 """Says who is told of messages that ran out unread; called inside the ledger's transaction."""
 
 
+TellFinding: TypeAlias = Callable[[Event], Sequence[Notice]]
+"""Says who is told that a desk found under the seal what nobody had vouched for; likewise."""
+
+
 def tell_nobody(_: Sequence[Event]) -> Sequence[Notice]:
     """Tell nobody: a ``TellUnread`` for who has no key to sign with."""
+    return ()
+
+
+def tell_of_no_finding(_: Event) -> Sequence[Notice]:
+    """Tell nobody: a ``TellFinding`` for who has no key to sign with."""
     return ()
 
 
@@ -31,6 +40,19 @@ class Answered:
     """Its state after the call. Differs from what was asked if it was already final."""
     receipt: Receipt | None
     """The receipt of the answer that settled it, the first one if asked again."""
+    finding: Receipt | None = None
+    """The receipt of a refusal that settled nothing any more and is kept all the same: of what
+    this desk found under the seal. The first one if asked again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Republished:
+    """What became of deliveries that the transport has lost; what is final is in neither."""
+
+    returned: Sequence[DeliveryNumber]
+    """``ACCEPTED`` again: the relay publishes them."""
+    held: Sequence[Outgoing]
+    """Leased by a desk, and left so: the transport needs another copy of them as they stand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +81,19 @@ class DeliveryLedger(Protocol):
         claim then, and the deliveries are claimed, and published, again.
         """
 
+    async def unclaim(self, numbers: Collection[DeliveryNumber], *, claimant: str) -> None:
+        """Let these be claimed at once by anybody.
+
+        Only what is ``ACCEPTED`` and this claimant's still: a desk that has leased one keeps it.
+        """
+
     async def mark_dispatched(self, numbers: Collection[DeliveryNumber], *, at: datetime) -> None:
         """Note that the transport has confirmed these; repeating it changes nothing."""
 
     async def waiting(
         self, queues: Collection[QueueName], *, limit: int, now: datetime
     ) -> Sequence[tuple[DeliveryNumber, QueueName]]:
-        """List, oldest first, what was dispatched and is neither leased nor final.
+        """List, oldest first, what was dispatched and is neither leased, expired nor final.
 
         The local transport hands over from here; a lease that has ended counts as waiting.
         """
@@ -84,9 +112,10 @@ class DeliveryLedger(Protocol):
         Only deliveries of these queues count: what a transport brings is a number, and a
         number from elsewhere must open nothing.
 
-        Free is what is not final and not leased beyond ``now`` by another holder, and not by
-        this one either. Each lease gets the next hand-over number and adds one attempt. A
-        delivery that is ``ACCEPTED`` may be leased: the transport was faster than the mark.
+        Free is what is not final, not past its message's ``expires``, and not leased beyond
+        ``now`` by another holder, and not by this one either. Each lease gets the next
+        hand-over number and adds one attempt. A delivery that is ``ACCEPTED`` may be leased:
+        the transport was faster than the mark.
         """
 
     async def release(
@@ -109,12 +138,22 @@ class DeliveryLedger(Protocol):
     ) -> Mapping[DeliveryNumber, DeliveryState]:
         """Tell the state of each; unknown numbers are left out."""
 
-    async def answer(self, answer: DeskAnswer, *, now: datetime, sign: SignReceipt) -> Answered:
+    async def answer(
+        self,
+        answer: DeskAnswer,
+        *,
+        now: datetime,
+        sign: SignReceipt,
+        tell: TellFinding | None = None,
+    ) -> Answered:
         """Record a desk's signed answer; the first one stands, repeating it changes nothing.
 
-        Found by desk, message id and content hash. A dead-lettered delivery can still be
-        acknowledged (the desk had it after all); one that expired or was recalled too, for the
-        same reason.
+        Found by desk, message id and content hash. A delivery that was dead-lettered, expired or
+        recalled can still be acknowledged: the desk had it after all.
+
+        What a desk found under the seal (``RefusalReason.is_finding``) is kept, too, when the
+        delivery has ended: with a log entry and a receipt, and its state as it was. What
+        ``tell`` makes of a finding, late or not, is written as notices in the same transaction.
         """
 
     async def note_use(self, statement: UseStatement, *, now: datetime) -> UseNoted | UseDenied:
@@ -129,8 +168,8 @@ class DeliveryLedger(Protocol):
     ) -> None:
         """Stop handing these over; final ones are left as they are."""
 
-    async def republish(self, numbers: Collection[DeliveryNumber], *, now: datetime) -> None:
-        """Return those that are not final to ``ACCEPTED``: unclaimed, unleased, for the relay."""
+    async def republish(self, numbers: Collection[DeliveryNumber], *, now: datetime) -> Republished:
+        """Return to ``ACCEPTED``, unclaimed, what is neither final nor leased beyond ``now``."""
 
     async def expire(
         self,
@@ -141,6 +180,8 @@ class DeliveryLedger(Protocol):
         tell: TellUnread | None = None,
     ) -> int:
         """End what is past its message's ``expires``; say how many. The sender sees it.
+
+        Dead letters too: nobody has opened them, and from now on nobody sends them again.
 
         What ``tell`` makes of them is written as notices in the same transaction.
         """

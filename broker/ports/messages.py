@@ -36,7 +36,11 @@ class MessageLedger(Protocol):
     async def find(
         self, sender: AgencyRef, message_id: MessageId, *, body_mac: bytes
     ) -> Recorded | IdTaken | None:
-        """Answer whether this id was accepted before; asked of a message that was refused."""
+        """Answer whether this id was accepted before.
+
+        Asked of a message that is refused: what was accepted once gets its first answer, also
+        when it would be refused today.
+        """
 
     async def record(
         self, acceptance: Acceptance, *, sign: SignReceipt

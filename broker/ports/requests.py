@@ -11,7 +11,14 @@ from enum import StrEnum
 from typing import Protocol
 
 from broker.model.events import Notice
-from broker.model.names import AgencyRef, DeliveryNumber, DeskRef, MessageId, QueueName
+from broker.model.names import (
+    AgencyRef,
+    DeliveryNumber,
+    DeskRef,
+    LogPosition,
+    MessageId,
+    QueueName,
+)
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Kind, Urgency
 
@@ -97,6 +104,44 @@ class RoadRequests:
     """The earliest of all these."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvenedRequest:
+    """A request of a channel that some of its members have not answered; nothing of what it says.
+
+    One for all recipients, whose copies are due at one moment.
+    """
+
+    number: LogPosition
+    """Of the message."""
+    message_id: MessageId
+    kind: Kind
+    origin: AgencyRef
+    channel: ChannelName
+    compartment: Compartment
+    urgency: Urgency
+    asked_at: datetime
+    due: datetime
+    desks: tuple[DeskRef, ...]
+    """Who has not answered; at least one."""
+    escalated_at: datetime | None
+    """When the first of them was escalated."""
+
+    def state(self, now: datetime) -> RequestState:
+        """Is it overdue at this moment?"""
+        return RequestState.OVERDUE if self.due <= now else RequestState.OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvenedQuestion:
+    """Which channels, and which page of their requests."""
+
+    channels: frozenset[ChannelName]
+    only_overdue: bool
+    now: datetime
+    after: LogPosition
+    limit: int
+
+
 class RequestLedger(Protocol):
     """Who has asked whom, until when, and what came of it."""
 
@@ -113,6 +158,9 @@ class RequestLedger(Protocol):
         Costs the same however much was asked and answered.
         """
 
+    async def late(self, delivery: DeliveryNumber, *, now: datetime) -> int:
+        """Count the recipients of the same message who have not answered and should have."""
+
     async def escalate(
         self, delivery: DeliveryNumber, notices: Sequence[Notice], *, at: datetime
     ) -> bool:
@@ -121,6 +169,9 @@ class RequestLedger(Protocol):
         One transaction: both or neither. True for exactly one caller of all processes; False
         also if the request was answered in between. None of its notices is written then.
         """
+
+    async def convened(self, asked: ConvenedQuestion) -> Sequence[ConvenedRequest]:
+        """List what is not answered in these channels, sorted by message, from behind ``after``."""
 
     async def waiting_by_road(self, *, now: datetime) -> Sequence[RoadRequests]:
         """Count what is not answered, by road; sorted, roads without any are left out."""

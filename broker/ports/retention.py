@@ -17,12 +17,25 @@ class Keeping(StrEnum):
     HOLD = "hold"
     """A legal hold runs."""
     OPEN = "open"
-    """A delivery is still on its way: the sweep ends it first, and tells the sender."""
+    """A delivery is on its way, or was given up: the sweep ends it first, and tells the sender."""
+
+
+class NotReviewed(StrEnum):
+    """Why a review is not recorded; nothing has changed."""
+
+    NOT_DUE = "not-due"
+    """No such message with content, or its ``review_by`` is not past, or it has expired."""
+    TOO_LONG = "too-long"
+    """It would be kept beyond the day on which it expires."""
+    HELD = "held"
+    """A legal hold runs: it is not destroyed."""
+    OPEN = "open"
+    """A delivery is still on its way, or was given up: it is not destroyed unread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overdue:
-    """A message whose content is still there, and whose ``expires`` or ``review_by`` is past."""
+    """A message whose content is still there, and whose time is over, or that was taken back."""
 
     number: LogPosition
     id: MessageId
@@ -54,6 +67,20 @@ class Hold:
         return self.lifted_at is None and now < self.until
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What a person decided about a message whose ``review_by`` was past."""
+
+    number: int
+    id: MessageId
+    origin: AgencyRef
+    by: str
+    at: datetime
+    reason: LegalHoldReason | None
+    until: datetime | None
+    """Why it stays and until when; None for both: its content was destroyed."""
+
+
 class RetentionLedger(Protocol):
     """Content that must go, and content that must stay."""
 
@@ -68,14 +95,59 @@ class RetentionLedger(Protocol):
     async def to_review(
         self, *, now: datetime, after: LogPosition | None = None, limit: int
     ) -> Sequence[Overdue]:
-        """List what is past its ``review_by``, neither expired nor destroyed."""
+        """List what is past its ``review_by``, and what its newest review kept until now.
+
+        Neither expired nor destroyed, nor listed by ``recalled``.
+        """
+
+    async def recalled(
+        self, *, now: datetime, after: LogPosition | None = None, limit: int
+    ) -> Sequence[Overdue]:
+        """List what was recalled, and what no desk has still to answer for; sorted by number.
+
+        Neither expired nor destroyed. Whatever the desks have answered: they speak of their own
+        copies, and nobody will be handed another.
+        """
 
     async def destroy(self, number: LogPosition, *, now: datetime, sign: SignReceipt) -> bool:
         """Destroy the sealed content of one message, with an entry in the log; once.
 
-        False if it must stay: it is not expired, a delivery is on its way, a hold runs; or if
-        it is destroyed already. What stays: names, times, states, hash, log, receipts.
+        False if it must stay: it is neither expired nor listed by ``recalled``, a delivery is on
+        its way or was given up and its sender not told yet, a hold runs; or if it is destroyed
+        already. What stays: names, times, states, hash, log, receipts.
         """
+
+    async def keep(
+        self,
+        origin: AgencyRef,
+        message_id: MessageId,
+        *,
+        reason: LegalHoldReason,
+        by: str,
+        until: datetime,
+        now: datetime,
+    ) -> Review | NotReviewed:
+        """Record that a message past its ``review_by`` is still needed; the newest word counts.
+
+        ``until`` ends its last day, and is cut at the message's ``expires``.
+        """
+
+    async def destroy_reviewed(
+        self,
+        origin: AgencyRef,
+        message_id: MessageId,
+        *,
+        by: str,
+        now: datetime,
+        sign: SignReceipt,
+    ) -> Review | NotReviewed:
+        """Destroy a message past its ``review_by`` that is not needed, as ``destroy`` does.
+
+        The review, the entry in the log and the tombstone are one transaction.
+        """
+
+    async def reviews(self) -> Sequence[Review]:
+        """List every review, sorted by number."""
 
     async def hold(
         self,

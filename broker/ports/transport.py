@@ -21,7 +21,7 @@ class Arrival:
 
 
 class Feed(Protocol):
-    """One consumer on some queues. What it takes is its own until settled or given back."""
+    """One consumer on some queues. What it takes is its own until settled, or until it leaves."""
 
     async def take(self, *, limit: int, wait: timedelta) -> Sequence[Arrival]:
         """Bring up to ``limit`` arrivals, in queue order; empty when none came in ``wait``.
@@ -31,9 +31,6 @@ class Feed(Protocol):
 
     async def settle(self, arrivals: Collection[Arrival]) -> None:
         """Forget these for good. Called only after the ledger knows their answer."""
-
-    async def give_back(self, arrivals: Collection[Arrival]) -> None:
-        """Return these to their queue for anybody to take."""
 
     async def dead_letter(self, arrivals: Collection[Arrival]) -> None:
         """Move these to the dead letters."""

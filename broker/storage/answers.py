@@ -1,28 +1,35 @@
 """What did the desk say, and does it still change anything?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from sqlalchemy import Row, bindparam, select
 
 from broker.model.answers import DeskAnswer
-from broker.model.events import DeliveryState, EventKind, Receipt, RefusalReason
+from broker.model.events import DeliveryState, Event, EventKind, Receipt, RefusalReason
 from broker.model.names import ContentHash, DeliveryNumber, DeskRef, MessageId
-from broker.ports.deliveries import Answered
+from broker.ports.deliveries import Answered, TellFinding
 from broker.ports.receipts import SignReceipt
 from broker.ports.requests import RETURNED
 from broker.storage import receipts
 from broker.storage.clocks import close_clocks, reopen, run_on
+from broker.storage.findings import keep_finding, tell_of
 from broker.storage.group_commit import Sort
-from broker.storage.settling import EVENT_COLUMNS, Settlement, draw_receipt, settle
+from broker.storage.settling import (
+    EVENT_COLUMNS,
+    Settlement,
+    draw_receipt,
+    event_of,
+    settle,
+)
 from broker.storage.tables import deliveries, log, messages
 from broker.storage.transaction import Transaction, padded
 from schemas.vocabulary import Compartment, Country
 
 HANDED_OVER = (
-    select(*EVENT_COLUMNS, deliveries.c.state, *receipts.RECEIPT_COLUMNS)
+    select(*EVENT_COLUMNS, deliveries.c.state, deliveries.c.reason, *receipts.RECEIPT_COLUMNS)
     .join(messages, messages.c.number == deliveries.c.message)
     .outerjoin(log, log.c.position == deliveries.c.receipt)
     .where(
@@ -57,6 +64,7 @@ class Answering:
     answer: DeskAnswer
     now: datetime
     sign: SignReceipt
+    tell: TellFinding
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,6 +73,7 @@ class Handed:
 
     row: Row[*tuple[object, ...]]
     state: DeliveryState
+    reason: RefusalReason | None
     answer: Receipt | None
 
 
@@ -73,39 +82,54 @@ def answer_all(transaction: Transaction, answerings: Sequence[Answering]) -> Seq
     handed = _look_up(transaction, answerings)
     settlements: list[Settlement] = []
     answered: list[Answered] = []
-    read_after_all: list[int] = []
+    to_tell: list[tuple[Handed, Answering]] = []
     for answering in answerings:
         answer = answering.answer
         found = handed.get((answer.desk, answer.message_id, answer.content_hash))
         if found is None:
             answered.append(NOT_HANDED_OVER)
             continue
+        # What says that its copy was a lie already needs no second word for it.
+        is_news = _is_finding(answer.reason) and not _is_finding(found.reason)
+        finding = None
         if _counts(found.state, answer):
-            if found.state is DeliveryState.EXPIRED:
-                read_after_all.append(found.row.number)
             settlement = _settlement(transaction, found, answering)
             settlements.append(settlement)
             found.state, found.answer = settlement.state, settlement.receipt
+            found.reason = settlement.reason
+        elif is_news:
+            finding = _keep(transaction, found, answering)
+        if is_news:
+            to_tell.append((found, answering))
         answered.append(
             Answered(
                 deliveries=(DeliveryNumber(found.row.number),),
                 state=found.state,
                 receipt=found.answer,
+                finding=finding,
             )
         )
     settle(transaction, settlements)
-    # A request that was read owes its answer, also when the desk says only now that it was.
-    reopen(transaction, read_after_all)
+    _move_clocks(transaction, settlements)
+    for found, answering in to_tell:
+        tell_of(transaction, _event(found, answering), answering.tell)
+    return answered
+
+
+ANSWER = Sort(apply=answer_all)
+
+
+def _move_clocks(transaction: Transaction, settlements: Sequence[Settlement]) -> None:
+    """End the wait for who returned a request, and let it go on for who has read one after all."""
+    # What expired is settled once more only by its acknowledgement.
+    expired = [one for one in settlements if one.row.state == DeliveryState.EXPIRED.value]
+    reopen(transaction, [one.row.number for one in expired])
     for one in settlements:
         if one.state is DeliveryState.REFUSED:
             # Its sender has the desk's signed reason, and nobody there will answer it.
             close_clocks(transaction, [one.row.number], outcome=RETURNED, at=one.receipt.at)
             if one.reason in NO_ANSWER:
                 run_on(transaction, one.row.message, asker=Country(one.row.desk_country))
-    return answered
-
-
-ANSWER = Sort(apply=answer_all)
 
 
 def _look_up(transaction: Transaction, answerings: Sequence[Answering]) -> Mapping[Subject, Handed]:
@@ -121,12 +145,35 @@ def _subject(row: Row[*tuple[object, ...]]) -> Subject:
 
 def _handed(row: Row[*tuple[object, ...]]) -> Handed:
     state = DeliveryState(row.state)
-    answer = receipts.read_receipt(row) if state in ANSWERED else None
-    return Handed(row=row, state=state, answer=answer)
+    return Handed(
+        row=row,
+        state=state,
+        reason=None if row.reason is None else RefusalReason(row.reason),
+        answer=receipts.read_receipt(row) if state in ANSWERED else None,
+    )
 
 
 def _counts(state: DeliveryState, answer: DeskAnswer) -> bool:
     return not state.is_final or (answer.reason is None and state in GIVEN_UP)
+
+
+def _is_finding(reason: RefusalReason | None) -> bool:
+    return reason is not None and reason.is_finding
+
+
+def _keep(transaction: Transaction, found: Handed, answering: Answering) -> Receipt:
+    """Keep a finding beside a copy that ended as it did."""
+    receipt = keep_finding(
+        transaction, found.row, answering.answer, now=answering.now, sign=answering.sign
+    )
+    # It may be a reply that stopped a clock, and was taken back when it had.
+    run_on(transaction, found.row.message, asker=Country(found.row.desk_country))
+    return receipt
+
+
+def _event(found: Handed, answering: Answering) -> Event:
+    event = event_of(found.row, kind=EventKind.REFUSED, now=answering.now)
+    return replace(event, reason=answering.answer.reason)
 
 
 def _settlement(transaction: Transaction, found: Handed, answering: Answering) -> Settlement:

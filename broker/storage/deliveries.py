@@ -12,7 +12,16 @@ from broker.model.answers import DeskAnswer, UseStatement
 from broker.model.delivery import HandOver, Outgoing, QueueDepth
 from broker.model.events import DeliveryState
 from broker.model.names import DeliveryNumber, HandOverNumber, QueueName
-from broker.ports.deliveries import Answered, TellUnread, UseDenied, UseNoted, tell_nobody
+from broker.ports.deliveries import (
+    Answered,
+    Republished,
+    TellFinding,
+    TellUnread,
+    UseDenied,
+    UseNoted,
+    tell_nobody,
+    tell_of_no_finding,
+)
 from broker.ports.receipts import SignReceipt
 from broker.storage.answers import ANSWER, Answering
 from broker.storage.database import Database
@@ -31,8 +40,10 @@ from broker.storage.publishing import (
     CLAIM_UNPUBLISHED,
     MARK_DISPATCHED,
     REPUBLISH_NUMBERS,
+    UNCLAIM_NUMBERS,
     Claim,
     Marking,
+    Unclaiming,
     count_unpublished,
 )
 from broker.storage.queues import count_depths, list_waiting, read_states
@@ -52,6 +63,10 @@ class StoredDeliveries:
         """See ``DeliveryLedger.claim_unpublished``."""
         wanted = Claim(limit=limit, claimant=claimant, now=now, until=until)
         return await self._commits.submit(CLAIM_UNPUBLISHED, wanted)
+
+    async def unclaim(self, numbers: Collection[DeliveryNumber], *, claimant: str) -> None:
+        """See ``DeliveryLedger.unclaim``."""
+        await self._commits.submit(UNCLAIM_NUMBERS, Unclaiming(numbers=numbers, claimant=claimant))
 
     async def mark_dispatched(self, numbers: Collection[DeliveryNumber], *, at: datetime) -> None:
         """See ``DeliveryLedger.mark_dispatched``."""
@@ -96,9 +111,17 @@ class StoredDeliveries:
         """See ``DeliveryLedger.states``."""
         return await self._database.read(partial(read_states, numbers=numbers))
 
-    async def answer(self, answer: DeskAnswer, *, now: datetime, sign: SignReceipt) -> Answered:
+    async def answer(
+        self,
+        answer: DeskAnswer,
+        *,
+        now: datetime,
+        sign: SignReceipt,
+        tell: TellFinding | None = None,
+    ) -> Answered:
         """See ``DeliveryLedger.answer``."""
-        return await self._commits.submit(ANSWER, Answering(answer=answer, now=now, sign=sign))
+        answering = Answering(answer=answer, now=now, sign=sign, tell=tell or tell_of_no_finding)
+        return await self._commits.submit(ANSWER, answering)
 
     async def note_use(self, statement: UseStatement, *, now: datetime) -> UseNoted | UseDenied:
         """See ``DeliveryLedger.note_use``."""
@@ -110,9 +133,9 @@ class StoredDeliveries:
         """See ``DeliveryLedger.dead_letter``."""
         await self._commits.submit(DEAD_LETTER, GivingUp(numbers=numbers, now=now, sign=sign))
 
-    async def republish(self, numbers: Collection[DeliveryNumber], *, now: datetime) -> None:
+    async def republish(self, numbers: Collection[DeliveryNumber], *, now: datetime) -> Republished:
         """See ``DeliveryLedger.republish``."""
-        await self._commits.submit(REPUBLISH_NUMBERS, Marking(numbers=numbers, at=now))
+        return await self._commits.submit(REPUBLISH_NUMBERS, Marking(numbers=numbers, at=now))
 
     async def expire(
         self,

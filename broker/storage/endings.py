@@ -30,11 +30,14 @@ REQUEUED_AT_ONCE = 256
 
 OPEN = FACTS.where(IS_OPEN).order_by(deliveries.c.number)
 NUMBERED = OPEN.where(deliveries.c.number.in_(bindparam("numbers", expanding=True)))
-OVERDUE = (
-    FACTS.where(IS_OPEN, deliveries.c.expires <= bindparam("now", type_=deliveries.c.expires.type))
+PAST = (
+    FACTS.where(deliveries.c.expires <= bindparam("now", type_=deliveries.c.expires.type))
     .order_by(deliveries.c.expires, deliveries.c.number)
     .limit(bindparam("most"))
 )
+# Two questions, since each has an index of its own.
+OVERDUE = PAST.where(IS_OPEN)
+GIVEN_UP = PAST.where(IS_DEAD_LETTERED)
 IN_QUEUE = (
     deliveries.c.queue == bindparam("queue"),
     deliveries.c.number > bindparam("after"),
@@ -89,8 +92,11 @@ def give_up(transaction: Transaction, wanted: GivingUp) -> None:
 
 
 def expire(transaction: Transaction, wanted: Round) -> int:
-    """Expire what is overdue, the longest overdue first."""
-    rows = transaction.connection.execute(OVERDUE, {"now": wanted.now, "most": wanted.limit}).all()
+    """Expire what is overdue, the longest overdue first, and then what was given up before.
+
+    A dead letter was never opened either: its sender is told when nobody can revive it any more.
+    """
+    rows = _overdue(transaction, wanted)
     _end(transaction, rows, ending=EXPIRED, now=wanted.now, sign=wanted.sign)
     close_clocks(transaction, [row.number for row in rows], outcome=requests.EXPIRED, at=wanted.now)
     # Receipt, state and notice are one transaction: nobody's message runs out untold.
@@ -118,6 +124,13 @@ def requeue(transaction: Transaction, wanted: Requeueing) -> Sequence[DeliveryNu
 DEAD_LETTER = Sort(apply=one_by_one(give_up))
 EXPIRE = Sort(apply=one_by_one(expire))
 REQUEUE = Sort(apply=one_by_one(requeue))
+
+
+def _overdue(transaction: Transaction, wanted: Round) -> Sequence[Row[*tuple[object, ...]]]:
+    connection, now = transaction.connection, wanted.now
+    rows = connection.execute(OVERDUE, {"now": now, "most": wanted.limit}).all()
+    left = {"now": now, "most": wanted.limit - len(rows)}
+    return [*rows, *connection.execute(GIVEN_UP, left)]
 
 
 def _end(

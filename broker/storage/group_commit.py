@@ -22,7 +22,7 @@ from broker.storage.transaction import Transaction
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 Run: TypeAlias = Callable[[Work[Sequence[object]]], Awaitable[Sequence[object]]]
-"""Runs work in one transaction: ``Database.write`` or ``Database.read``."""
+"""Runs work in one transaction: ``Database.write``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +70,7 @@ class Operation:
 
 
 class GroupCommit:
-    """The one writer of a process; or, given ``database.read``, one reader of many keys."""
+    """The one writer of a process."""
 
     def __init__(self, run: Run, limits: Limits) -> None:
         self._run = run
@@ -98,8 +98,8 @@ class GroupCommit:
         self._queue.put_nowait(
             Operation(sort=sort, argument=argument, answer=answer, overdue_at=overdue_at)
         )
-        # No timer for each: what waits is bounded by the deadline of the transaction under way,
-        # and what grew too old meanwhile is turned away before it is begun.
+        # No timer for each: what grew too old is turned away when its turn comes, and that is
+        # late by one transaction at most, which has a deadline of its own.
         return await answer
 
     async def close(self) -> None:
@@ -138,25 +138,34 @@ class GroupCommit:
         _fail(late, LedgerUnavailableError(Code.LEDGER_UNAVAILABLE))
         return [operation for operation in group if operation.overdue_at > now]
 
-    async def _commit(self, group: Sequence[Operation]) -> None:
+    async def _commit(self, group: Sequence[Operation]) -> LedgerUnavailableError | None:
+        """Do a group in one transaction; return the error if the database is away."""
         if not group:
-            return
+            return None
         try:
             results = await self._run(partial(_apply, group))
         except LedgerUnavailableError as error:
             # The database is away: it would be for each alone, one deadline after the other.
             _fail(group, error)
+            return error
         except Exception as error:  # noqa: BLE001 - every waiter gets an answer, whatever it is
-            if len(group) == 1:
-                _fail(group, error)
-                return
-            # One of them cannot be done, and took the others with it. Nothing was committed.
-            for operation in group:
-                await self._commit([operation])
+            if len(group) > 1:
+                return await self._commit_each(group)
+            _fail(group, error)
         else:
             for operation, result in zip(group, results, strict=True):
                 if not operation.answer.done():
                     operation.answer.set_result(result)
+        return None
+
+    async def _commit_each(self, group: Sequence[Operation]) -> LedgerUnavailableError | None:
+        """One of them could not be done, and took the others with it; nothing was committed."""
+        for place, operation in enumerate(group, start=1):
+            away = await self._commit(self._in_time([operation]))
+            if away is not None:
+                _fail(group[place:], away)
+                return away
+        return None
 
 
 def _apply(group: Sequence[Operation], connection: Connection) -> Sequence[object]:

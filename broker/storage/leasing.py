@@ -27,6 +27,8 @@ EMPTY = b"{}"
 NOW = bindparam("now", type_=deliveries.c.leased_until.type)
 IS_FREE = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= NOW)
 """A lease that has ended binds nobody, whether or not its row was cleared."""
+IS_IN_TIME = deliveries.c.expires > NOW
+"""What is past its time is handed to nobody, whether or not the sweep has ended it."""
 
 FREE = (
     select(
@@ -51,6 +53,7 @@ FREE = (
         deliveries.c.queue.in_(bindparam("queues", expanding=True)),
         IS_OPEN,
         IS_FREE,
+        IS_IN_TIME,
     )
     .order_by(deliveries.c.number)
 )

@@ -66,10 +66,9 @@ async def open_ledger(url: str, *, limits: Limits | None = None) -> AsyncIterato
 async def serve(database: Database) -> AsyncIterator[Ledger]:
     """Put the ledger on a database that is open, and has the right schema."""
     commits = GroupCommit(database.write, database.limits)
-    finds = GroupCommit(database.read, database.limits)
     try:
         yield Ledger(
-            messages=StoredMessages(database, commits=commits, finds=finds),
+            messages=StoredMessages(database, commits),
             deliveries=StoredDeliveries(database, commits),
             proofs=StoredProofs(commits),
             directory=StoredDirectory(database, commits),
@@ -79,5 +78,4 @@ async def serve(database: Database) -> AsyncIterator[Ledger]:
             requests=StoredRequests(database, commits),
         )
     finally:
-        await finds.close()
         await commits.close()

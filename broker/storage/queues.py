@@ -10,13 +10,13 @@ from sqlalchemy import Connection, bindparam, func, not_, select
 from broker.model.delivery import QueueDepth
 from broker.model.events import DeliveryState
 from broker.model.names import DeliveryNumber, QueueName
-from broker.storage.leasing import IS_FREE
+from broker.storage.leasing import IS_FREE, IS_IN_TIME
 from broker.storage.tables import IS_IN_QUEUE, deliveries, messages
 from broker.storage.transaction import padded
 
 WAITING = (
     select(deliveries.c.number, deliveries.c.queue)
-    .where(IS_IN_QUEUE, deliveries.c.queue == bindparam("queue"), IS_FREE)
+    .where(IS_IN_QUEUE, deliveries.c.queue == bindparam("queue"), IS_FREE, IS_IN_TIME)
     .order_by(deliveries.c.number)
     .limit(bindparam("most"))
 )

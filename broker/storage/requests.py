@@ -19,8 +19,17 @@ from sqlalchemy import (
 
 from broker.model.events import Notice
 from broker.model.names import AgencyRef, DeliveryNumber, DeskRef, MessageId, QueueName
-from broker.ports.requests import Request, RequestQuestion, RequestState, RoadRequests, SentFrom
+from broker.ports.requests import (
+    ConvenedQuestion,
+    ConvenedRequest,
+    Request,
+    RequestQuestion,
+    RequestState,
+    RoadRequests,
+    SentFrom,
+)
 from broker.storage.clocks import ESCALATE_ONE, Escalation
+from broker.storage.convened import list_convened
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit
 from broker.storage.tables import IS_RUNNING, IS_UNTOLD, clocks, deliveries, messages
@@ -75,6 +84,15 @@ STATES: dict[RequestState, ColumnElement[bool]] = {
 }
 
 
+SIBLINGS = clocks.alias("siblings")
+LATE = (
+    select(func.count())
+    .select_from(clocks)
+    .join(SIBLINGS, SIBLINGS.c.message == clocks.c.message)
+    .where(SIBLINGS.c.delivery == bindparam("delivery"), IS_OVERDUE)
+)
+
+
 class StoredRequests:
     """The ledger's ``RequestLedger``; the port says what each method promises."""
 
@@ -94,12 +112,20 @@ class StoredRequests:
             partial(list_to_escalate, now=now, after=after, limit=limit)
         )
 
+    async def late(self, delivery: DeliveryNumber, *, now: datetime) -> int:
+        """See ``RequestLedger.late``."""
+        return await self._database.read(partial(count_late, delivery=delivery, now=now))
+
     async def escalate(
         self, delivery: DeliveryNumber, notices: Sequence[Notice], *, at: datetime
     ) -> bool:
         """See ``RequestLedger.escalate``."""
         wanted = Escalation(delivery=delivery, notices=notices, at=at)
         return await self._commits.submit(ESCALATE_ONE, wanted)
+
+    async def convened(self, asked: ConvenedQuestion) -> Sequence[ConvenedRequest]:
+        """See ``RequestLedger.convened``."""
+        return await self._database.read(partial(list_convened, asked=asked))
 
     async def waiting_by_road(self, *, now: datetime) -> Sequence[RoadRequests]:
         """See ``RequestLedger.waiting_by_road``."""
@@ -126,6 +152,11 @@ def list_to_escalate(
         query = query.where(BEHIND)
         asked |= {"after_due": after.due, "after": after.delivery}
     return [_request(row) for row in connection.execute(query, asked)]
+
+
+def count_late(connection: Connection, *, delivery: DeliveryNumber, now: datetime) -> int:
+    """Count whom to ask why nobody has answered, of one message."""
+    return connection.execute(LATE, {"delivery": delivery, "now": now}).scalar_one()
 
 
 def count_by_road(connection: Connection, *, now: datetime) -> Sequence[RoadRequests]:

@@ -4,11 +4,13 @@ from datetime import date
 
 from sqlalchemy import Connection, Row, bindparam, select
 
+from broker.admission.acknowledge import rule_in
 from broker.model.answers import StatedUse
 from broker.model.events import DeliveryState, RefusalReason
 from broker.model.names import AgencyRef, ContentHash, DeskRef, MessageId
 from broker.model.status import MessageStatus, OrderStatus, RecipientStatus
-from broker.storage.tables import deliveries, log, messages, orders
+from broker.storage.findings import FINDING_COLUMNS, FINDING_LOG, read_finding
+from broker.storage.tables import deliveries, findings, log, messages, orders
 from broker.storage.uses import stated_uses
 from schemas.vocabulary import Compartment, Country, Disposition, KeptReason, Kind
 
@@ -50,10 +52,13 @@ RECIPIENTS = (
         log.c.token,
         *ORDER_COLUMNS,
         ORDER_LOG.c.token.label("order_receipt"),
+        *FINDING_COLUMNS,
     )
     .outerjoin(log, log.c.position == deliveries.c.receipt)
     .outerjoin(orders, orders.c.delivery == deliveries.c.number)
     .outerjoin(ORDER_LOG, ORDER_LOG.c.position == orders.c.receipt)
+    .outerjoin(findings, findings.c.delivery == deliveries.c.number)
+    .outerjoin(FINDING_LOG, FINDING_LOG.c.position == findings.c.receipt)
     .where(deliveries.c.message == bindparam("message"))
     .order_by(deliveries.c.number)
 )
@@ -84,14 +89,18 @@ def message_status(
 
 
 def _recipient(row: Row[*tuple[object, ...]], uses: tuple[StatedUse, ...]) -> RecipientStatus:
+    reason = None if row.reason is None else RefusalReason(row.reason)
     return RecipientStatus(
         desk=DeskRef(country=Country(row.desk_country), compartment=Compartment(row.compartment)),
         state=DeliveryState(row.state),
         changed_at=row.changed_at,
         attempts=row.attempts,
-        reason=None if row.reason is None else RefusalReason(row.reason),
+        reason=reason,
+        # The word that was verified when it came says it; nothing else keeps it.
+        rule=None if reason is None or row.desk_token is None else rule_in(row.desk_token),
         desk_evidence=row.desk_token,
         receipt=row.token,
+        finding=read_finding(row),
         uses=uses,
         order=None if row.ordered is None else read_order(row),
     )

@@ -148,6 +148,8 @@ IS_OPEN = _state_in("accepted", "dispatched", "delivered")
 # Both, so that SQLite sees that one index serves it: it does not draw conclusions.
 IS_IN_QUEUE = IS_OPEN & _state_in("dispatched", "delivered")
 IS_DEAD_LETTERED = _state_in("dead-lettered")
+IS_UNENDED = _state_in("accepted", "dispatched", "delivered", "dead-lettered")
+"""Unanswered, and its sender has not been told yet that it ran out: it is not destroyed (SG-08)."""
 IS_UNOPENED = _state_in("accepted", "dispatched", "delivered", "dead-lettered", "expired")
 """What the desk has not answered: the sealed body is still needed, or may be."""
 IS_LEASED = deliveries.c.leased_by.is_not(None)
@@ -165,6 +167,7 @@ _partial("ix_deliveries_leased", deliveries.c.leased_by, deliveries.c.hand_over,
 _partial(
     "ix_deliveries_dead_lettered", deliveries.c.queue, deliveries.c.number, where=IS_DEAD_LETTERED
 )
+_partial("ix_deliveries_given_up", deliveries.c.expires, where=IS_DEAD_LETTERED)
 
 _partial(
     "ix_deliveries_unopened",
@@ -188,6 +191,24 @@ _partial(
     messages.c.number,
     where=IS_SECOND_SIGNED,
 )
+
+findings = Table(
+    "findings",
+    metadata,
+    Column(
+        "delivery",
+        NUMBER,
+        ForeignKey("deliveries.number"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("reason", String(32), nullable=False),
+    # The desk's own signature over its refusal.
+    Column("token", Text, nullable=False),
+    Column("receipt", NUMBER, ForeignKey("log.position"), nullable=False),
+)
+"""What a desk found under the seal when its copy had ended already. Apart from the delivery,
+whose state, evidence and receipt are those of its end."""
 
 # --- keys -----------------------------------------------------------------------------
 
@@ -334,6 +355,20 @@ holds = Table(
     Index("ix_holds_message", "message"),
 )
 """Legal holds: while one runs, a message is not destroyed (SG-08)."""
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("message", NUMBER, ForeignKey("messages.number"), nullable=False),
+    # Why, and until when it stays; neither where it was destroyed.
+    Column("reason", String(32)),
+    Column("by", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("until", Instant),
+    Index("ix_reviews_message", "message", "number"),
+)
+"""What a person decided when a message's ``review_by`` was past; the newest counts (SG-08)."""
 
 uses = Table(
     "uses",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select
 
 from broker.errors import Code
 from broker.model.answers import StatedUse, UseStatement
@@ -22,13 +22,15 @@ MOST_READERS: Final = 100
 """Different roles and purposes of one delivery: a desk has fewer, and all are shown."""
 GIVEN_BACK: Final = frozenset({DeliveryState.REFUSED, DeliveryState.RECALLED})
 
+NOW = bindparam("now", type_=messages.c.expires.type)
 HELD = (
     select(deliveries.c.number, deliveries.c.state, deliveries.c.message, messages.c.purpose)
     .join(messages, messages.c.number == deliveries.c.message)
     .where(
         messages.c.message_id == bindparam("id"),
         messages.c.content_hash == bindparam("hash"),
-        messages.c.destroyed_at.is_(None),
+        # Destroyed early, by a recall or a review, is what the gateway had; the desk has its own.
+        or_(messages.c.destroyed_at.is_(None), messages.c.expires > NOW),
         deliveries.c.desk_country == bindparam("country"),
         deliveries.c.compartment == bindparam("compartment"),
         # A desk cannot read what it was never given.
@@ -83,7 +85,7 @@ class Stating:
 def note_use(transaction: Transaction, stating: Stating) -> UseNoted | UseDenied:
     """Note a statement once; the ledger's lock keeps two from noting it at the same time."""
     connection, statement = transaction.connection, stating.statement
-    held = _held(connection, statement)
+    held = _held(connection, stating)
     if held is None:
         return UseDenied(code=Code.DELIVERY_UNKNOWN)
     asked = {"delivery": held.number, "token": statement.token}
@@ -123,12 +125,17 @@ def stated_uses(
     return {number: tuple(each) for number, each in found.items()}
 
 
-def _held(connection: Connection, statement: UseStatement) -> Row[*tuple[object, ...]] | None:
+def _held(connection: Connection, stating: Stating) -> Row[*tuple[object, ...]] | None:
+    statement = stating.statement
     desk = {
         "country": statement.desk.country.value,
         "compartment": statement.desk.compartment.value,
     }
-    content = {"id": statement.message_id, "hash": statement.content_hash}
+    content = {
+        "id": statement.message_id,
+        "hash": statement.content_hash,
+        "now": stating.now,
+    }
     held = connection.execute(HELD, {**content, **desk}).one_or_none()
     if held is None or DeliveryState(held.state) in GIVEN_BACK:
         return None

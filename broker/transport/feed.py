@@ -1,4 +1,4 @@
-"""Consume from RabbitMQ queues: take, settle, give back; and again after a lost connection."""
+"""Consume from RabbitMQ queues: take, settle, dead-letter; and again after a lost connection."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ from broker.errors import BrokerError, TransportUnavailableError
 from broker.model.names import DeliveryNumber, QueueName
 from broker.ports.transport import Arrival
 from broker.transport.connection import Link, close_channel, unavailable, within
-from broker.transport.topology import Topology, declare
+from broker.transport.topology import Topology, declare_each
 
 log = structlog.get_logger("transport")
 
@@ -25,6 +25,8 @@ SETTLE_DEADLINE = timedelta(seconds=10)
 """For writing to the socket; there is no answer to wait for."""
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.2, 5.0
 """Before subscribing again; doubled each time, and repeated for as long as it takes."""
+LOOK_AGAIN = timedelta(seconds=30)
+"""How soon a feed takes from a queue that an operator has mended."""
 DELIVERY_NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 LARGEST_NUMBER = 2**63 - 1
 """What the publisher writes as message id: a number that the ledger can hold."""
@@ -46,6 +48,8 @@ class RabbitFeed:
         self.queues = queues
         self.prefetch = prefetch
         """Per queue, because quorum queues count per consumer; it also bounds ``buffer``."""
+        self.missing: frozenset[QueueName] = frozenset()
+        """Those that need an operator, and are not consumed from until he has been there."""
         self.channel: AbstractChannel | None = None
         self.held: dict[int, AbstractIncomingMessage] = {}
         """Each unsettled delivery by our tag, which no later channel uses again."""
@@ -76,10 +80,6 @@ class RabbitFeed:
     async def settle(self, arrivals: Collection[Arrival]) -> None:
         """Acknowledge. An acknowledgement that is lost costs a redelivery, nothing else."""
         await self.tell(arrivals, lambda message: message.ack())
-
-    async def give_back(self, arrivals: Collection[Arrival]) -> None:
-        """Return to the queue, where a quorum queue puts them in front."""
-        await self.tell(arrivals, lambda message: message.nack(requeue=True))
 
     async def dead_letter(self, arrivals: Collection[Arrival]) -> None:
         """Reject, so that RabbitMQ moves them to the dead letters."""
@@ -132,8 +132,14 @@ class RabbitFeed:
     # --- the subscription ---
 
     async def subscribe(self) -> None:
-        """Open a channel and consume from every queue, which is made if it does not exist."""
-        await declare(self.link, self.topology, self.queues)
+        """Open a channel and consume from every queue, which is made if it does not exist.
+
+        One that needs an operator is left out, and looked for again, as long as there are others.
+        """
+        missing = await declare_each(self.link, self.topology, self.queues)
+        if missing and missing.keys() >= set(self.queues):
+            raise next(iter(missing.values()))
+        self.missing = frozenset(missing)
         async with within(SUBSCRIBE_DEADLINE):
             self.channel = channel = await self.link.channel()
             self.lost.clear()
@@ -143,8 +149,24 @@ class RabbitFeed:
             underlay.on_consumer_cancel_callbacks.add(lambda _: self.lost.set())
             await channel.set_qos(prefetch_count=self.prefetch)
             for name in self.queues:
-                queue = await channel.get_queue(self.topology.queue(name), ensure=False)
-                await queue.consume(partial(self.receive, channel, name))
+                if name not in self.missing:
+                    await self.consume(channel, name)
+
+    async def consume(self, channel: AbstractChannel, name: QueueName) -> None:
+        """Have what comes to one queue buffered."""
+        queue = await channel.get_queue(self.topology.queue(name), ensure=False)
+        await queue.consume(partial(self.receive, channel, name))
+
+    async def consume_from_mended(self) -> None:
+        """Consume also from what an operator has mended since; the others go on meanwhile."""
+        channel = self.channel
+        missing = frozenset(await declare_each(self.link, self.topology, self.missing))
+        if channel is None or channel is not self.channel:
+            return
+        async with within(SUBSCRIBE_DEADLINE):
+            for name in sorted(self.missing - missing):
+                await self.consume(channel, name)
+        self.missing = missing
 
     def on_closed(self, channel: AbstractChannel | None, _: BaseException | None) -> None:
         """Notice a closed channel, if it is still ours."""
@@ -155,10 +177,12 @@ class RabbitFeed:
         """Subscribe again whenever the channel is lost; runs until it is cancelled."""
         pause = FIRST_RETRY_SECONDS
         while True:
-            await self.lost.wait()
-            await self.leave()
-            await asyncio.sleep(pause)
             try:
+                if not await self.is_lost():
+                    await self.consume_from_mended()
+                    continue
+                await self.leave()
+                await asyncio.sleep(pause)
                 await self.subscribe()
             except BrokerError as error:
                 log.warning("transport:unavailable", code=error.code)
@@ -167,6 +191,15 @@ class RabbitFeed:
             else:
                 log.info("transport:restored")
                 pause = FIRST_RETRY_SECONDS
+
+    async def is_lost(self) -> bool:
+        """Wait for the loss of the channel; while a queue is missing, not for ever."""
+        seconds = LOOK_AGAIN.total_seconds() if self.missing else None
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.lost.wait()
+        except TimeoutError:
+            return False
 
     async def leave(self) -> None:
         """Close the channel: RabbitMQ takes back everything that was not settled."""

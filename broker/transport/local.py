@@ -145,11 +145,6 @@ class LocalFeed:
         """Stop holding these: their answer is in the ledger, so it does not list them."""
         self.release(arrivals)
 
-    async def give_back(self, arrivals: Collection[Arrival]) -> None:
-        """Stop holding these, and let anybody take them."""
-        self.release(arrivals)
-        self.transport.wake({arrival.queue for arrival in arrivals})
-
     async def dead_letter(self, arrivals: Collection[Arrival]) -> None:
         """Move these to the dead letters, until the ledger has noted them."""
         for arrival in self.release(arrivals):

@@ -15,7 +15,7 @@ from broker.model.names import DeliveryNumber, QueueName
 from broker.ports.clock import Clock
 from broker.sealing.wire import without_entries
 from broker.transport.connection import Link, within
-from broker.transport.topology import Topology, declare
+from broker.transport.topology import Topology, declare_each
 
 log = structlog.get_logger("transport")
 
@@ -113,13 +113,14 @@ class Publisher:
 
     async def repair(self) -> None:
         """Declare again what did not confirm: a queue may have been deleted, or never made."""
-        for queue in sorted(self.doubtful):
-            try:
-                await declare(self.link, self.topology, [queue])
-            except ConfigurationError as error:
-                # One queue that needs an operator must not hold up the others.
-                log.error("transport:declaration-refused", detail=str(error))  # noqa: TRY400
-            self.doubtful.discard(queue)
+        if not self.doubtful:
+            return
+        try:
+            await declare_each(self.link, self.topology, self.doubtful)
+        except ConfigurationError as error:
+            # What our user may not declare may exist all the same: the window shows it.
+            log.error("transport:declaration-refused", detail=str(error))  # noqa: TRY400
+        self.doubtful.clear()
 
     async def open_exchanges(self) -> Mapping[str, AbstractExchange]:
         """Return both exchanges by name, on our open channel or on a new one."""

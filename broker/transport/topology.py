@@ -14,11 +14,12 @@ existing queue with other arguments, and :func:`declare` then says what to do.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
 from aio_pika.abc import AbstractChannel, ExchangeType, HeadersType
 from aio_pika.exceptions import ChannelPreconditionFailed
 from aiormq.exceptions import ChannelAccessRefused  # aio-pika does not export it
@@ -27,6 +28,8 @@ from broker.errors import ConfigurationError
 from broker.model.names import QueueName
 from broker.transport.connection import Link, close_channel, within
 from keys.charter import NAME
+
+log = structlog.get_logger("transport")
 
 DELIVERY_LIMIT = 1000
 """How often RabbitMQ hands one message out. The ledger counts a desk's attempts and judges
@@ -92,22 +95,45 @@ async def declare(link: Link, topology: Topology, queues: Collection[QueueName])
 
     Raises:
         ConfigurationError: Something of that name exists and is different, or our user may
-            not create it.
+            not create it. All other queues exist now.
+        TransportUnavailableError: The broker did not answer in time.
+    """
+    for refusal in (await declare_each(link, topology, queues)).values():
+        raise refusal
+
+
+async def declare_each(
+    link: Link, topology: Topology, queues: Collection[QueueName]
+) -> Mapping[QueueName, ConfigurationError]:
+    """Declare all that can be; tell the operator which queues he must mend, and return them.
+
+    Raises:
+        ConfigurationError: What all queues share was refused.
         TransportUnavailableError: The broker did not answer in time.
     """
     wanted = sorted(set(queues) - {DEAD_LETTERS})
-    names = [(topology.queue(queue), topology.exchange(queue)) for queue in wanted]
+    names = {queue: (topology.queue(queue), topology.exchange(queue)) for queue in wanted}
+    refused: dict[QueueName, ConfigurationError] = {}
     async with within(DECLARE_DEADLINE):
         channel = await link.channel()
     try:
         async with within(DECLARE_DEADLINE):
             await declare_shared(channel, topology)
         # One after the other: aio-pika asks one thing at a time on a channel in any case.
-        for name, exchange in names:
-            async with within(DECLARE_DEADLINE):
-                await declare_queue(channel, topology, name, exchange=exchange)
+        for queue, (name, exchange) in names.items():
+            try:
+                async with within(DECLARE_DEADLINE):
+                    await declare_queue(channel, topology, name, exchange=exchange)
+            except ConfigurationError as error:
+                # One queue that needs an operator must not hold up the others.
+                log.error("transport:declaration-refused", detail=str(error))  # noqa: TRY400
+                refused[queue] = error
+                link.finish(close_channel(channel))  # RabbitMQ has closed it over this
+                async with within(DECLARE_DEADLINE):
+                    channel = await link.channel()
     finally:
         link.finish(close_channel(channel))
+    return refused
 
 
 async def declare_shared(channel: AbstractChannel, topology: Topology) -> None:

@@ -16,11 +16,15 @@ from broker.key_watch import KeyWatch
 from broker.notices import UnreadNotices
 from broker.policy_watch import PolicyWatch
 from broker.ports.transport import Transport
+from broker.roads_watch import RoadsWatch
 from broker.storage.ledger import Ledger
 from broker.sweep import Sweep
 from broker.wiring.clock import utc_now
 
 DECLARE_AGAIN: Final = timedelta(seconds=2)
+DECLARE_LATEST: Final = timedelta(minutes=1)
+"""Each further attempt comes later: one queue may wait for an operator for hours, and the
+others are declared with it each time. Who publishes or consumes declares what he needs."""
 
 
 @asynccontextmanager
@@ -42,9 +46,9 @@ async def background(
     queues = asyncio.Event()
     gateway.directory.on_change(lambda _: queues.set())
     queues.set()
-    watch_policy = PolicyWatch()
-    gateway.directory.on_change(watch_policy)
-    watch_policy(gateway.directory.current)
+    for watch in (PolicyWatch(), RoadsWatch()):
+        gateway.directory.on_change(watch)
+        watch(gateway.directory.current)
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(work)
@@ -68,11 +72,15 @@ async def background(
 async def _keep_declared(
     transport: Transport, watch: DirectoryWatch, changed: asyncio.Event
 ) -> None:
-    """Declare the queues of every open pair, now and whenever the directory changes."""
+    """Declare the queues of every open pair and channel, now and as the directory changes."""
+    pause = DECLARE_AGAIN
     while True:
         await changed.wait()
         changed.clear()
         queues = watch.current.queues()
-        if not await attempt("declare", partial(transport.declare, queues)):
-            changed.set()
-            await asyncio.sleep(DECLARE_AGAIN.total_seconds())
+        if await attempt("declare", partial(transport.declare, queues)):
+            pause = DECLARE_AGAIN
+            continue
+        changed.set()
+        await asyncio.sleep(pause.total_seconds())
+        pause = min(2 * pause, DECLARE_LATEST)

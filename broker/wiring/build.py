@@ -19,6 +19,7 @@ from broker.gateway.proxies import Proxies
 from broker.gateway_keys import CurrentTokens, GatewayKeys
 from broker.gateway_secrets import Secrets
 from broker.hand_over import HandOvers
+from broker.notices import FindingNotices
 from broker.ports.transport import Transport
 from broker.recollection import InFile
 from broker.relay import Relay
@@ -65,6 +66,7 @@ def build_gateway(
         transport=transport,
         clock=utc_now,
         sign_receipt=keys.sign_receipt,
+        tell_finding=FindingNotices(sign=keys.sign_notice, issuer=settings.base_url),
         lease=timedelta(seconds=settings.lease_seconds),
     )
     gateway = Gateway(

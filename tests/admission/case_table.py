@@ -1,7 +1,8 @@
 """What becomes of the published cases about children, victims and people who may seek asylum?
 
 Each is tried on all 110 ordered pairs, as it was written and with the same people marked as
-asylum seekers. The table of ``docs/safeguards.md`` is written by this and held against it.
+asylum seekers. The table of ``docs/safeguards.md`` is written by this and held against it; why a
+case was refused is read off what the rules ask, so that the reason cannot grow old either.
 """
 
 import copy
@@ -16,8 +17,10 @@ import orjson
 
 from broker.admission.authorise import authorise
 from broker.admission.facts import facts_of
+from broker.admission.origins import objects
 from broker.errors import PermissionDeniedError
-from broker.model.message import Address
+from broker.model.message import Address, Message
+from broker.model.names import AgencyRef
 from schemas.examples import Case, cases
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind, Urgency
 from tests.admission.region import MESSAGE, REGION, agency, around
@@ -38,10 +41,13 @@ CHILDREN: Final = (
     '"child_in_family"',
     '"includes_children":"yes"',
 )
+VICTIMS: Final = ('"category":"victim"', '"abuses":')
 HEADER: Final = (
-    "| case | about | kind, function, compartment | sent as published | the same people marked |\n"
-    "|---|---|---|---|---|"
+    "| case | about | kind, function, compartment | sent to | as published "
+    "| the same people marked |\n"
+    "|---|---|---|---|---|---|"
 )
+ALLOWED: Final = "allowed"
 
 
 def table() -> str:
@@ -63,8 +69,10 @@ def about(case: Case) -> list[str]:
     # Named as such: that no age is said is enough for a rule, but tells a reader little.
     if any(each in text for each in CHILDREN):
         found.append("children")
-    if '"category":"victim"' in text or case.message["kind"] == Kind.VULNERABILITY_REPORT:
+    if any(each in text for each in VICTIMS) or case.message["kind"] == Kind.VULNERABILITY_REPORT:
         found.append("victims")
+    if any("missing" in each.get("outcomes", ()) for each in objects(case.message["body"])):
+        found.append("missing people")
     if "asylum" in text:
         found.append("told to seek asylum")
     return found
@@ -72,35 +80,52 @@ def about(case: Case) -> list[str]:
 
 def outcomes(document: dict[str, Any], function: AgencyFunction) -> Counter[str]:
     """Try a message on every ordered pair; count by the rule that denies, or ``allowed``."""
-    compartment = Compartment(document["to"]["compartment"])
+    message = _without_past(document)
+    return Counter(
+        decision(message, agency(origin, function), (recipient,)) for origin, recipient in PAIRS
+    )
+
+
+def decision_as_sent(case: Case) -> str:
+    """Try a case on the way that it was sent: the rule that denies it, or ``allowed``."""
+    document = case.message
+    sender = agency(Country(document["from"]["country"]), function_of(case))
+    recipients = tuple(Country(each) for each in document["to"]["countries"])
+    return decision(_without_past(document), sender, recipients)
+
+
+def decision(message: Message, sender: AgencyRef, recipients: tuple[Country, ...]) -> str:
+    """Which rule denies this message from there to them? ``allowed`` if none does."""
+    to = replace(message.to, countries=recipients)
+    try:
+        authorise(replace(message, sender=sender, to=to), around(directory=REGION))
+    except PermissionDeniedError as error:
+        return f"{error.rule}"
+    return ALLOWED
+
+
+def _without_past(document: dict[str, Any]) -> Message:
     # What was said before is not there to be asked.
-    facts = replace(facts_of(document), lineage=(), grant=None, in_reply_to=None)
-    count: Counter[str] = Counter()
-    for origin, recipient in PAIRS:
-        sent = replace(
-            MESSAGE,
-            kind=Kind(document["kind"]),
-            sender=agency(origin, function),
-            to=Address(countries=(recipient,), compartment=compartment, channel=None),
-            urgency=Urgency(document["urgency"]),
-            handling=HandlingCode(document["handling"]["code"]),
-            facts=facts,
-        )
-        try:
-            authorise(sent, around(directory=REGION))
-        except PermissionDeniedError as error:
-            count[f"{error.rule}"] += 1
-        else:
-            count["allowed"] += 1
-    return count
+    compartment = Compartment(document["to"]["compartment"])
+    return replace(
+        MESSAGE,
+        kind=Kind(document["kind"]),
+        to=Address(countries=(), compartment=compartment, channel=None),
+        urgency=Urgency(document["urgency"]),
+        handling=HandlingCode(document["handling"]["code"]),
+        facts=replace(facts_of(document), lineage=(), grant=None, in_reply_to=None),
+    )
 
 
 def denied_recipients(document: dict[str, Any]) -> list[str]:
     """Name the countries that this message may not reach by SG-01."""
     facts = facts_of(document)
-    is_protection = document["to"]["compartment"] == Compartment.PROTECTION
-    fled = facts.all_origins if is_protection else facts.marked_origins
+    fled = facts.all_origins if _is_protection(document) else facts.marked_origins
     return sorted(country.value for country in fled)
+
+
+def _is_protection(document: dict[str, Any]) -> bool:
+    return bool(document["to"]["compartment"] == Compartment.PROTECTION)
 
 
 def marked(document: dict[str, Any]) -> dict[str, Any]:
@@ -122,17 +147,36 @@ def function_of(case: Case) -> AgencyFunction:
 def _row(case: Case) -> str:
     document, function = case.message, function_of(case)
     where = f"{document['kind']}, {function}, {document['to']['compartment']}"
-    cells = (case.case, ", ".join(about(case)), where, _told(document, function))
     changed = marked(document)
-    told = "nobody is in it to mark" if changed == document else _told(changed, function)
-    return f"| {' | '.join(cells)} | {told} |"
+    cells = (
+        f"[{case.case}]({case.source_url})",
+        ", ".join(about(case)),
+        where,
+        ", ".join(document["to"]["countries"]),
+        _told(document, function),
+        "nobody is in it to mark" if changed == document else _told(changed, function),
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _told(document: dict[str, Any], function: AgencyFunction) -> str:
     count = outcomes(document, function)
-    told = [f"{count.pop('allowed', 0)} of {len(PAIRS)} allowed"]
+    told = [f"{count.pop(ALLOWED, 0)} of {len(PAIRS)} allowed"]
     for rule, number in sorted(count.items()):
         where = denied_recipients(document) if number < len(PAIRS) else []
         named = f" (to {', '.join(where)})" if 0 < len(where) < len(Country) else ""
         told.append(f"{number} refused by {rule}{named if rule == 'SG-01' else ''}")
-    return "; ".join(told)
+    return f"{'; '.join(told)}: {_why(document)}"
+
+
+def _why(document: dict[str, Any]) -> str:
+    """Why may it go, or not go, there?"""
+    facts, fled = facts_of(document), denied_recipients(document)
+    if facts.has_marked and not _is_protection(document):
+        return "marked outside `protection`"
+    if len(fled) == len(Country):
+        return "of some it is not said where they come from"
+    if fled:
+        return "they come from there"
+    # In `protection` everybody counts whose country is told.
+    return "no country is told" if _is_protection(document) else "nobody is marked"

@@ -21,6 +21,9 @@ ELSEWHERE: Final = ["VE", "HT", "CU", "EC", "CN"]
 STATUSES: Final = ["asylum_seeker", "refugee", "international_protection_need"]
 HARMLESS: Final = ["none_known", "unknown", "not_asked"]
 NO_PERSONS: Final = frozenset({Kind.DETENTION_ALTERNATIVE, Kind.RECALL, Kind.RECTIFICATION})
+NO_VULNERABILITY: Final = frozenset(
+    {Kind.PROTECTION_REFERRAL, Kind.DETENTION_ALTERNATIVE, Kind.RECALL, Kind.RECTIFICATION}
+)
 NO_GROUPS: Final = frozenset({Kind.RECALL, Kind.RECTIFICATION})
 PURPOSE: Final = {
     Compartment.INTELLIGENCE: "investigation",
@@ -29,8 +32,28 @@ PURPOSE: Final = {
 }
 
 
-SAYING = frozenset({"nationalities", "identifiers", "parts", "part_of"})
+FORGOTTEN: Final = (
+    "nationalities",
+    "nationality",
+    "habitual_residence",
+    "naturalised_in",
+    "identifiers",
+    "documents",
+    # Words are another rule's business.
+    "note",
+    "summary",
+)
+SAYING: Final = frozenset({"nationalities", "identifiers", "parts", "part_of"})
 """Members of somebody, or of a group, that say where they come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """What the author knows of one of them."""
+
+    homes: frozenset[str]
+    is_silent: bool
+    """Whether of him, or of some of them, it is not said."""
 
 
 @dataclass(slots=True)
@@ -44,6 +67,14 @@ class Truth:
     """The same of everybody."""
     unsaid: bool = False
     """Whether of somebody who seeks protection nothing of that is said."""
+    people: dict[str, Somebody] = field(default_factory=dict)
+    """Everybody whom the author wrote, by the name that the message has for them."""
+
+    def mark(self, somebody: Somebody) -> None:
+        """Note that these seek protection."""
+        self.marked = True
+        self.marked_homes |= somebody.homes
+        self.unsaid |= somebody.is_silent
 
 
 @cache
@@ -79,6 +110,8 @@ class Author:
             self._add_somebody(kind, body, truth)
         if kind is Kind.PROTECTION_REFERRAL and self.chance.random() < 0.3:
             self._mark_all(body, truth)
+        if kind not in NO_VULNERABILITY and self.chance.random() < 0.3:
+            self._mark_beside(body, truth)
         document |= {
             "from": {"country": sender.country.value, "agency": sender.agency},
             "to": dict(to),
@@ -99,23 +132,43 @@ class Author:
             body["needs"] = ["shelter", "asylum_access"]
         else:
             body["consent"]["scope"] = ["share_with_recipient", "asylum_procedure"]
+        self._everybody_is_marked(body, truth)
+
+    def _mark_beside(self, body: dict[str, Any], truth: Truth) -> None:
+        """Say in another place of the body that one of them, or all, seek protection."""
+        mark: dict[str, Any] = {"profiles": ["woman_at_risk", "international_protection_need"]}
+        if truth.people and self.chance.random() < 0.7:
+            name = self.chance.choice(sorted(truth.people))
+            truth.mark(truth.people[name])
+            need = {"assistance": [{"need": "asylum_access", "people": [name]}]}
+            reason = {"reasons": [{"code": "persecution", "people": [name]}]}
+            mark = self.chance.choice([need, reason])
+        else:
+            self._everybody_is_marked(body, truth)
+        body["vulnerability"] = {**body.get("vulnerability", {}), **mark}
+
+    def _everybody_is_marked(self, body: dict[str, Any], truth: Truth) -> None:
         truth.marked = True
-        truth.marked_homes |= truth.homes
-        people = [*body.get("subjects", []), *body.get("groups", [])]
-        truth.unsaid |= any(each.keys().isdisjoint(SAYING) for each in people)
+        for somebody in truth.people.values():
+            truth.mark(somebody)
+        # Those of the example are in it, too: of them nothing is said.
+        truth.unsaid |= any(
+            not truth.people.keys() & {each.get("ref"), each.get("pseudonym")}
+            for each in _objects(body)
+            if "category" in each or "pseudonym" in each
+        )
 
     def _forget_people(self, body: dict[str, Any]) -> None:
-        """Leave out those of the example: of them no truth is known here."""
+        """Leave out what is said of those of the example: of them no truth is known here."""
         for each in _objects(body):
-            for name in ("nationalities", "nationality", "habitual_residence", "naturalised_in"):
+            for name in FORGOTTEN:
                 each.pop(name, None)
             if each.get("protection_status") in STATUSES:
                 each["protection_status"] = "unknown"
-            if "needs" in each and "asylum_access" in each["needs"]:
+            if "asylum_access" in each.get("needs", ()):
                 each["needs"] = ["shelter"]
-            # Words are another rule's business.
-            each.pop("note", None)
-            each.pop("summary", None)
+            if each.get("need") == "asylum_access":
+                each["need"] = "shelter"
 
     def _add_somebody(self, kind: Kind, body: dict[str, Any], truth: Truth) -> None:
         number = self.chance.randint(100, 9999)
@@ -158,23 +211,36 @@ class Author:
         group: dict[str, Any] = {"ref": f"G{number}", "category": "smuggled_migrant"}
         marked = self._mark(group, ["profiles"])
         homes = {self._country() for _ in range(self.chance.randint(0, 3))}
-        entries = [{"country": country} for country in sorted(homes)]
-        where = self.chance.randint(0, 2)
+        entries: list[dict[str, Any]] = [{"country": country} for country in sorted(homes)]
         if not entries:
             return [self._told(group, truth, homes, marked=marked)]
-        if where == 0:
+        where = self.chance.choice(["there", "in parts", "in a larger group", "of some only"])
+        if where == "there":
             group["nationalities"] = entries
-        elif where == 1:
+        elif where == "in parts":
             group["parts"] = [
                 {"attribute": "adult", "nationality": country} for country in sorted(homes)
             ]
+        elif where == "of some only":
+            group |= self._numbers(entries)
+            return [self._told(group, truth, homes, marked=marked, is_silent=True)]
         else:
             # The larger group says it of all in it.
-            whole = {"ref": "G1", "category": "other", "nationalities": entries}
+            whole = {"ref": f"G{number}", "category": "other", "nationalities": entries}
             group |= {"ref": f"H{number}", "part_of": f"G{number}"}
-            whole["ref"] = f"G{number}"
+            self._told(whole, truth, homes, marked=False)
             return [whole, self._told(group, truth, homes, marked=marked)]
         return [self._told(group, truth, homes, marked=marked)]
+
+    def _numbers(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
+        """Count some of a group by country, and say nothing, or little, of the others."""
+        number = self.chance.randint(5, 40)
+        counted = [{**each, "count": _exactly(number)} for each in entries]
+        if self.chance.random() < 0.5:
+            counted.append({"region": "central_america", "count": _exactly(number)})
+            return {"nationalities": counted, "count": _exactly(number * len(counted))}
+        more = self.chance.randint(1, 100)
+        return {"nationalities": counted, "count": _exactly(number * len(counted) + more)}
 
     def _mark(self, somebody: dict[str, Any], lists: list[str]) -> bool:
         """Say in one of the ways there are that somebody seeks protection; or not."""
@@ -207,15 +273,26 @@ class Author:
         return self.chance.choice(MEMBERS if self.chance.random() < 0.7 else ELSEWHERE)
 
     def _told(
-        self, somebody: dict[str, Any], truth: Truth, homes: set[str], *, marked: bool
+        self,
+        somebody: dict[str, Any],
+        truth: Truth,
+        homes: set[str],
+        *,
+        marked: bool,
+        is_silent: bool = False,
     ) -> dict[str, Any]:
+        # Who was naturalised came from elsewhere, and so may whoever only lives somewhere.
+        says_nothing = not homes or somebody.keys().isdisjoint(SAYING)
+        known = Somebody(frozenset(homes), is_silent or says_nothing)
+        truth.people[somebody.get("ref") or somebody["pseudonym"]] = known
         truth.homes |= homes
         if marked:
-            truth.marked = True
-            truth.marked_homes |= homes
-            # Who was naturalised came from elsewhere, and so may whoever only lives somewhere.
-            truth.unsaid |= not homes or somebody.keys().isdisjoint(SAYING)
+            truth.mark(known)
         return somebody
+
+
+def _exactly(number: int) -> dict[str, Any]:
+    return {"qualifier": "exactly", "value": number}
 
 
 def _objects(node: Any) -> list[dict[str, Any]]:

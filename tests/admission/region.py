@@ -7,6 +7,7 @@ the rules ask of it is little: who an agency is, which desk is there, which road
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from broker.admission.authorise import authorise
@@ -17,8 +18,11 @@ from broker.errors import PermissionDeniedError
 from broker.model.facts import Facts, KnownMessage
 from broker.model.message import Address, Message, RoutedMessage
 from broker.model.names import AgencyRef, DeskRef, MessageId, Pair
+from keys.algorithms import EncryptionAlgorithm
 from keys.channel import Channel, Term
 from keys.charter import ChannelName, Charter, Sealing
+from keys.identifiers import KeyId
+from keys.key import DecryptionKey, EncryptionKey
 from keys.strict_json import JsonObject
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind, Urgency
 
@@ -52,6 +56,13 @@ PARTNER: Final = agency(GT, PROSECUTION)
 EVERY_AGENCY: Final = {
     agency(country, function): function for country in Country for function in AgencyFunction
 }
+
+
+@cache
+def key_of(desk: DeskRef) -> DecryptionKey:
+    """Make the key of a desk."""
+    kid = KeyId(f"{desk.country.value}-desk-{desk.compartment.value}-1")
+    return DecryptionKey.generate(EncryptionAlgorithm.HPKE_9_KE, kid)
 
 
 class Region(Directory):
@@ -90,6 +101,10 @@ class Region(Directory):
     def is_open(self, pair: Pair) -> bool:
         """Every road is open but that to oneself."""
         return pair.origin is not pair.desk.country
+
+    def encryption_key(self, desk: DeskRef, now: datetime) -> EncryptionKey:  # noqa: ARG002
+        """Every desk has one key."""
+        return key_of(desk).public
 
     def channel(self, name: ChannelName) -> Channel | None:
         """Every charter counts since yesterday."""
@@ -139,9 +154,9 @@ MESSAGE: Final = Message(
     sender=ME,
     to=Address(countries=(Country.GUATEMALA,), compartment=INTELLIGENCE, channel=None),
     created=NOW,
-    created_text="",
+    created_text=NOW.isoformat(),
     expires=NOW + timedelta(days=30),
-    expires_text="",
+    expires_text=(NOW + timedelta(days=30)).isoformat(),
     urgency=Urgency.PRIORITY,
     handling=HandlingCode.H0,
     facts=FACTS,

@@ -1,12 +1,14 @@
 """Desk answers: only the desk that calls can answer, for itself, and one thing at a time."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from broker.admission.acknowledge import verify_answer
+from broker.admission.acknowledge import RULE_NAMES, rule_in, verify_answer
+from broker.admission.rules.table import AT_THE_DESK, OF_WHAT_LIES_THERE
 from broker.errors import Code, RefusedError
 from broker.model.answers import DeskAnswer
 from broker.model.events import RefusalReason
@@ -73,6 +75,28 @@ def test_verify_reads_a_refusal_when_its_reason_is_on_the_list(reason: RefusalRe
     assert (answer.reason, answer.token) == (reason, signed)
 
 
+@pytest.mark.parametrize("rule", sorted(RULE_NAMES))
+def test_verify_reads_the_rule_when_a_safeguard_refused(rule: str) -> None:
+    """It is told apart from every other content that is not valid, and can be read again."""
+    signed = sign(reason="content-not-valid", rule=rule)
+
+    answer = verify(signed, refusal=True)
+
+    assert answer.rule == rule_in(answer.token) == rule
+
+
+@pytest.mark.parametrize("signed", [sign(reason="content-not-valid"), "signed by the desk"])
+def test_rule_in_is_none_when_none_is_named(signed: str) -> None:
+    """Desks from before it was told leave it out."""
+    assert rule_in(signed) is None
+
+
+def test_rules_that_may_be_named_are_those_that_a_desk_asks() -> None:
+    """Each has a name of ours, so nothing of a content can stand in its place."""
+    assert {rule.name for rule in (*AT_THE_DESK, *OF_WHAT_LIES_THERE)} == RULE_NAMES
+    assert all(re.fullmatch(r"SG-[0-9]{2}|policy", name) for name in RULE_NAMES)
+
+
 INVALID: dict[str, Callable[[], str]] = {
     "a refusal": lambda: sign(reason="cannot-open"),
     "a refusal said to be an acknowledgement": lambda: sign(
@@ -107,6 +131,7 @@ INVALID: dict[str, Callable[[], str]] = {
     "iat true": lambda: sign(iat=True),
     "iat a text": lambda: sign(iat="now"),
     "a member too many": lambda: sign(note="x"),
+    "a rule": lambda: sign(rule="SG-01"),
     "a member twice": lambda: token(
         changed({"alg": "Ed25519", "kid": KEY.kid, "typ": "enlace-ack+jws"}, {}),
         b'{"mid":"x",' + json.dumps(PAYLOAD).encode()[1:],
@@ -140,6 +165,13 @@ NO_REFUSALS: dict[str, Callable[[], str]] = {
     "a reason that is not on the list": lambda: sign(reason="did-not-like-it"),
     "a reason that is an array": lambda: sign(reason=["cannot-open"]),
     "a reason that is null": lambda: sign(reason=None),
+    "a rule that is none": lambda: sign(reason="content-not-valid", rule="asylum seeker"),
+    "a rule in small letters": lambda: sign(reason="content-not-valid", rule="sg-01"),
+    "a rule that is null": lambda: sign(reason="content-not-valid", rule=None),
+    "two rules": lambda: sign(reason="content-not-valid", rule=["SG-01", "SG-02"]),
+    "a rule beside a lie": lambda: sign(reason="facts-not-true", rule="SG-01"),
+    "a rule beside another reason": lambda: sign(reason="legal-obstacle", rule="SG-01"),
+    "a step beside the reason": lambda: sign(reason="content-not-valid", step="schema"),
 }
 
 

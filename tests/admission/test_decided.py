@@ -192,7 +192,11 @@ def test_compare_counts_what_opens_and_closes() -> None:
 
     assert (opened.opened, opened.closed) == (ORDERED_PAIRS * allowed, 0)
     assert (closed.opened, closed.closed) == (0, ORDERED_PAIRS * allowed)
-    assert {each.change for each in opened.changes} == {"opened"}
+    # The standard policy restricts, too: by whom civil society reads, and by what needs consent.
+    restricts = {("reads_addressed", "civil_society"), ("readers", ""), ("consent", "use")}
+    assert {(each.table, each.what) for each in opened.changes if each.change == "closed"} == (
+        restricts
+    )
     assert {each.table for each in closed.changes} == {
         "sends",
         "reads",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from broker.admission.narrative import tells
+from broker.admission.narrative import length_at, tells
 from broker.admission.policy import STANDARD_POLICY
 from schemas.examples import accepted
 
@@ -66,3 +66,12 @@ def test_nothing_passes_when_nothing_is_listed() -> None:
 def test_referral_never_tells(example: Any) -> None:
     """Its schema has no place for words, and the standard policy knows it."""
     assert not tells(example.message["body"], STANDARD_POLICY.words)
+
+
+@pytest.mark.parametrize(
+    ("end", "most"),
+    [("title", 120), ("place/title", 120), ("steps/*/note", 40), ("note", 0), ("a/title/*", 120)],
+)
+def test_length_at_is_that_of_the_longest_ending_that_is_listed(end: str, most: int) -> None:
+    """As a body is judged, so a policy is explained."""
+    assert length_at(end, {"title": 120, "steps/*/note": 40}) == most

@@ -671,7 +671,7 @@ def test_marked_count_in_protection_whatever_is_said_of_others() -> None:
 
 @pytest.mark.parametrize("case", [pytest.param(each, id=each.case) for each in cases()])
 def test_published_case_breaks_no_rule_of_persons(case: Any) -> None:
-    """None of the 44 exposes a child, accuses who was moved, or marks anybody."""
+    """None of them exposes a child, accuses who was moved, or marks anybody."""
     facts = facts_of(case.message)
 
     assert (facts.exposes_child, facts.criminalises, facts.has_marked) == (False, False, False)

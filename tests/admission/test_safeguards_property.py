@@ -4,6 +4,7 @@ All 110 ordered pairs, every function of a sender, compartment and kind; and cha
 eleven members. The oracle below is written from the words of SG-01 and SG-02, not from the code.
 """
 
+import os
 from collections import Counter
 from dataclasses import replace
 from itertools import permutations, product
@@ -13,13 +14,28 @@ import pytest
 
 from broker.admission.authorise import authorise
 from broker.admission.facts import facts_of
+from broker.admission.recall import keys_to_seal_to
 from broker.errors import PermissionDeniedError
 from broker.model.message import Address, RoutedMessage
-from broker.model.names import AgencyRef
+from broker.model.names import AgencyRef, DeskRef
+from broker.sealing import wire
+from broker.sealing.content import SignedContent
+from broker.sealing.route import route_of
+from broker.sealing.seal import seal
 from schemas.loader import SchemaSet
 from schemas.vocabulary import AgencyFunction, Compartment, Country, HandlingCode, Kind, Urgency
 from tests.admission.crowd import Author, Truth
-from tests.admission.region import CHANNEL, EVERY_AGENCY, MESSAGE, Region, agency, around, charter
+from tests.admission.region import (
+    CHANNEL,
+    EVERY_AGENCY,
+    MESSAGE,
+    NOW,
+    Region,
+    agency,
+    around,
+    charter,
+    key_of,
+)
 
 FEWEST: Final = 20_000
 """So many must be drawn, by the project's own promise."""
@@ -28,6 +44,8 @@ SHARES: Final = 4
 CHANNELS_PER_SIZE: Final = 420
 VALIDATED: Final = 17
 """Every so many-th message is held against its schema: what is drawn could be sent."""
+SEALED: Final = 10
+"""Every so many-th that is accepted is sealed: who can open it is who was judged."""
 SENT_HOME: Final = "sent home"
 POLICE_OR_MIGRATION: Final = frozenset(
     {AgencyFunction.POLICE_INTELLIGENCE, AgencyFunction.MIGRATION_CONTROL}
@@ -109,6 +127,8 @@ class Run:
             self.count[error.rule or error.code.value] += 1
             return
         self.count["accepted"] += 1
+        if self.count["accepted"] % SEALED == 0:
+            assert _readers_of(routed, region) == {each.desk for each in routed.deliveries}
         self.count["accepted and marked"] += truth.marked
         assert faults(truth, routed, agencies) == [], (document, routed.deliveries)
 
@@ -117,6 +137,17 @@ class Run:
         # A referral goes to countries and into protection, by its schema; here it is tried anyway.
         assert [each for each in found if not each.pointer.startswith("/to")] == [], document
         self.count["validated"] += 1
+
+
+def _readers_of(routed: RoutedMessage, region: Region) -> set[DeskRef]:
+    """Seal it as the exchange does, and say whose keys open it."""
+    desks = [each.desk for each in routed.deliveries]
+    keys = keys_to_seal_to(routed.message.kind, desks, region, NOW)
+    content = SignedContent(body=b"{}", signature="e30..AA")
+    sealed = wire.parse(seal(content, route_of(routed.message), [*keys.values()], os.urandom).jwe)
+    kids = {entry.kid for entry in sealed.recipients}
+    every = (DeskRef(country=each, compartment=one) for each in Country for one in Compartment)
+    return {desk for desk in every if key_of(desk).kid in kids}
 
 
 def _message(document: dict[str, Any], kind: Kind, sender: AgencyRef, address: Address) -> Any:

@@ -91,7 +91,13 @@ IN_TRIO = {ASKED: [asked(MX, GT, HN, channel=TRIO)]}
 ALLOWED = {
     "no reply": Reply(in_reply_to=None, known={}),
     "back to who asked": Reply(),
-    "back to who asked, and to others": Reply(to=(MX, HN)),
+    "back to who asked, and to another who was asked": Reply(
+        to=(HN, MX), known={ASKED: [asked(MX, GT, HN)]}
+    ),
+    "to an own question, to others as well": Reply(sender=MX, to=(HN, GT)),
+    "of two messages of that id, to whom the wider one reached": Reply(
+        to=(MX, HN), known={ASKED: [asked(), asked(MX, GT, HN)]}
+    ),
     "in its channel": Reply(channel=TRIO, known=IN_TRIO, to=(HN, MX)),
     "to an own question, in its channel": Reply(sender=MX, channel=TRIO, known=IN_TRIO, to=(GT,)),
     "more to who has the first": Reply(sender=MX, to=(GT,)),
@@ -125,6 +131,18 @@ ELSEWHERE = {
     "of a channel, into another": Reply(known=IN_TRIO, channel=OTHER),
     "more to who has not the first": Reply(sender=MX, to=(HN,)),
     "more in another compartment": Reply(sender=MX, to=(GT,), compartment=JUDICIAL),
+    "to who was asked, and not to who asked": Reply(to=(HN,), known={ASKED: [asked(MX, GT, HN)]}),
+}
+STRANGERS: dict[str, tuple[Reply, str]] = {
+    "back to who asked, and to one who was not": (Reply(to=(MX, HN)), "/to/countries/1"),
+    "to all who were asked, and one more": (
+        Reply(to=(MX, SV, HN), known={ASKED: [asked(MX, GT, SV)]}),
+        "/to/countries/2",
+    ),
+    "of two messages of that id, half by each": (
+        Reply(to=(MX, HN), known={ASKED: [asked(), asked(HN, GT)]}),
+        "/to/countries/1",
+    ),
 }
 IN_PROTECTION = {ASKED: [asked(compartment=PROTECTION)]}
 UNKNOWN = {
@@ -137,6 +155,18 @@ UNKNOWN = {
     "of others": Reply(sender=HN),
     "of others, by their channel": Reply(sender=SV, channel=TRIO, known=IN_TRIO),
 }
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_check_thread_names_who_was_not_asked(name: str) -> None:
+    """What one country asked another in private is not answered to a third."""
+    reply, pointer = STRANGERS[name]
+
+    with pytest.raises(PermissionDeniedError) as caught:
+        reply.check()
+
+    assert (caught.value.code, caught.value.rule) == (Code.THREAD_ELSEWHERE, "SG-13")
+    assert [each.pointer for each in caught.value.problems] == [pointer]
 
 
 @pytest.mark.parametrize("name", ALLOWED)
@@ -157,7 +187,7 @@ def test_check_thread_refuses_a_reply(name: str, reply: Reply, code: Code) -> No
     with pytest.raises(PermissionDeniedError) as caught:
         reply.check()
 
-    assert (name, caught.value.code) == (name, code)
+    assert (name, caught.value.code, caught.value.rule) == (name, code, "SG-13")
     assert [(each.pointer, each.code) for each in caught.value.problems] == [
         ("/in_reply_to", code.value)
     ]

@@ -213,6 +213,22 @@ async def refused(one: Arena) -> Answer:
     return answer
 
 
+async def found_late(one: Arena) -> Answer:
+    """A status with what the desk found after it had answered, and by which safeguard."""
+    hand_over = await handed(one)
+    await acknowledge(one, hand_over)
+    desk = one.attacker(GT_DESK)
+    ref = ContentRef(message_id=hand_over["id"], content_hash=hand_over["content_hash"])
+    reason, key = RefusalReason.CONTENT_NOT_VALID, desk.holding.signature
+    now = datetime.now(UTC)
+    token = sign_refusal(ref, reason, key, desk=GT_DESK, now=now, rule="SG-04")
+    check(await desk.post_json("/v1/refusals", {"refusals": [token]}), "POST", "/v1/refusals")
+    path = f"/v1/messages/{hand_over['id']}"
+    answer = await one.attacker(FISCALIA).call("GET", path)
+    assert answer.json["recipients"][0]["finding"]["rule"] == "SG-04"
+    return answer
+
+
 async def stated(one: Arena) -> Answer:
     """What a statement of use is answered with, beside one that is none."""
     hand_over = await handed(one)
@@ -295,6 +311,7 @@ CASES: dict[str, tuple[Ask, int, str, str]] = {
         call(FISCALIA, "GET", f"/v1/messages/{NOBODYS_ID}"), 404, "GET", "/v1/messages/{id}",
     ),
     "a settled message": (status_at_every_step, 200, "GET", "/v1/messages/{id}"),
+    "a finding": (found_late, 200, "GET", "/v1/messages/{id}"),
     "queues": (call(GT_DESK, "GET", "/v1/queues"), 200, "GET", "/v1/queues"),
     "an agency's queues": (call(FISCALIA, "GET", "/v1/queues"), 403, "GET", "/v1/queues"),
     "a foreign queue": (

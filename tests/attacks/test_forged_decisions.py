@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from broker.desk.pins import Pins
-from broker.directory import Directory, DirectoryRecord
+from broker.directory import Directory, DirectoryRecord, Document
 from broker.directory_watch import DirectoryWatch
 from broker.errors import ConfigurationError
 from broker.model.names import AgencyRef, DeskRef
@@ -41,6 +41,7 @@ class Rows:
     """The signed documents as they lie in the database; whoever holds it writes what he likes."""
 
     statements: list[str]
+    recorded: list[datetime | None] = field(default_factory=list)
     changes: int = 1
 
     async def version(self) -> int:
@@ -49,7 +50,11 @@ class Rows:
 
     async def load(self) -> DirectoryRecord:
         """Read everything."""
-        return DirectoryRecord(version=self.changes, statements=tuple(self.statements))
+        return DirectoryRecord(
+            version=self.changes,
+            statements=tuple(self.statements),
+            recorded=tuple(self.recorded),
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -348,6 +353,57 @@ async def test_insider_changes_nothing_and_is_reported_when_he_takes_history_bac
     assert watch.current.version == ground.rows.changes
 
 
+async def test_insider_changes_nothing_when_he_changes_when_an_act_came(ground: Ground) -> None:
+    """No document is missing then, but an opening that nobody noted counts for nothing."""
+    ground.rows.recorded = [AGO[0]] * (len(ground.rows.statements) - 3) + [AGO[1], NOW, NOW]
+    watch = ground.watch()
+    await watch.refresh()
+    before, true = watch.current, list(ground.rows.recorded)
+
+    ground.rows.recorded = [None] * len(true)
+    ground.rows.changes += 1
+    await watch.refresh()
+
+    assert watch.is_taken_back
+    assert seen_in(watch.current) == seen_in(before)
+    with pytest.raises(ConfigurationError):
+        await ground.watch().refresh()
+
+
+async def test_insider_stops_nobody_with_what_nobody_signed(ground: Ground) -> None:
+    """Sixty thousand rows of garbage, written once, are neither remembered nor missed later."""
+    true = list(ground.rows.statements)
+    await ground.watch().refresh()
+    before = ground.memory.stat().st_size
+    closed = ground.exchange.alone(ActKind.CLOSE, at=NOW, pairs=[OPEN_ROAD])
+    forged_root = sign(replace_version(ground.mexico, version=1), stranger().signers)
+
+    ground.write([*true, *(f"j{number}" for number in range(60_000)), forged_root, closed])
+    await ground.watch().refresh()
+    ground.write([*true, closed])
+    again = ground.watch()
+    await again.refresh()
+
+    assert again.current.queues() == ()
+    assert ground.memory.stat().st_size < before + 200
+
+
+def test_country_undoes_nothing_when_it_names_another_key_alike(ground: Ground) -> None:
+    """What its administrator did with the first one stays done, in every country."""
+    roots = {kit.owner: kit.root for kit in ground.kits}
+    true = (*ground.rows.statements, *administrator_named_twice(ground))
+
+    before, _ = Directory.verify(
+        DirectoryRecord(version=1, statements=true[:-1]), roots=roots, now=NOW
+    )
+    after, rejected = Directory.verify(
+        DirectoryRecord(version=2, statements=true), roots=roots, now=NOW
+    )
+
+    assert seen_in(after) == seen_in(before)
+    assert rejected == ("a key id names two keys",)
+
+
 def root_by_true_holders(ground: Ground) -> Sequence[str]:
     """Guatemala's next root, whose other holders state everything from serial 1 on."""
     old = ground.guatemala.root.holders
@@ -425,13 +481,33 @@ async def test_recollection_is_private_when_it_is_written(ground: Ground) -> Non
     assert ground.memory.stat().st_mode & 0o777 == 0o600
 
 
+ROOT: Document = ("root", NOW)
+ACT: Document = ("act", NOW)
+
+
 def test_recollection_keeps_the_longer_memory_when_two_processes_share_it(tmp_path: Path) -> None:
     """A client that asked earlier, and writes later, makes the other forget nothing."""
     file = tmp_path / "profile.seen.json"
     early, late = InFile(file), InFile(file)
 
-    late.keep(["root", "act"], ["root", "act"])
-    early.keep(["root"], ["root"])
+    late.keep([ROOT, ACT], {"root", "act"})
+    early.keep([ROOT], {"root"})
 
-    assert not InFile(file).agrees(["root"])
-    assert InFile(file).agrees(["root", "act", "more"])
+    assert not InFile(file).agrees([ROOT])
+    assert InFile(file).agrees([ROOT, ACT, ("more", None)])
+
+
+@pytest.mark.parametrize(
+    "there",
+    [[ROOT, ("act", None)], [ROOT, ("act", NOW + timedelta(seconds=1))], [ACT, ROOT]],
+    ids=["without its moment", "at another moment", "in another order"],
+)
+def test_recollection_misses_a_document_that_came_otherwise(
+    there: list[Document], tmp_path: Path
+) -> None:
+    """When an act came decides what it does: that belongs to it."""
+    memory = InFile(tmp_path / "profile.seen.json")
+    memory.keep([ROOT, ACT], {"root", "act"})
+
+    assert not memory.agrees(there)
+    assert memory.agrees([ROOT, ACT])

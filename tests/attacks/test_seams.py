@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from broker.model.events import Event, EventKind
+from broker.model.events import Event, EventKind, Notice, RefusalReason
 from broker.model.names import AgencyRef, ContentHash, DeskRef, MessageId
-from broker.notices import NOTICE_TYP, UnreadNotices, deliveries_in
-from keys import jws
+from broker.notices import NOTICE_TYP, FindingNotices, UnreadNotices, deliveries_in
+from keys import jws, strict_json
 from keys.identifiers import KeyId
 from schemas.vocabulary import Country
 from tests.attacks.attacker import Arena
 from tests.attacks.test_description import check
+from tests.attacks.test_reply_clocks import SEGUNDA, answer_as, ask
 from tests.attacks.test_reply_clocks import _here as _here_  # noqa: F401 - a fixture
-from tests.attacks.test_reply_clocks import answer_as, ask
 from tests.flow.conftest import (
     FISCALIA,
     GT_DESK,
@@ -42,7 +42,7 @@ async def test_reply_tells_nothing_of_the_protection_desk_next_door(here: Arena)
 
 
 async def noticed(one: Arena, subject: AgencyRef | DeskRef, query: str) -> set[tuple[str, str]]:
-    """What somebody reads of his country's notices: origin and desk of each delivery."""
+    """What somebody reads of his country's notices: origin and compartment of each delivery."""
     found: set[tuple[str, str]] = set()
     after = 0
     while True:
@@ -82,9 +82,25 @@ async def test_notices_tell_of_protection_only_who_may_know(here: Arena, query: 
     ]
     for notice in write(events):
         await here.gateway.key_ledger.add_notice(notice)
+    # Who is late in a group whose members are hidden is not named; the wall holds all the same.
+    await here.gateway.key_ledger.add_notice(
+        Notice(
+            country=Country.MEXICO,
+            at=datetime.now(UTC),
+            event="request-overdue",
+            subject=b"hidden",
+            token=jws.sign_compact(
+                strict_json.write(
+                    {"org": "MX/other", "compartment": "protection", "late": 2, "mid": new_id()}
+                ),
+                key,
+                typ=NOTICE_TYP,
+            ),
+        )
+    )
 
     def name(sender: AgencyRef, desk: DeskRef) -> tuple[str, str]:
-        return str(sender), str(desk)
+        return str(sender), desk.compartment.value
 
     mexican, everybodys = name(MIGRACION, GT_DESK), name(PNC, MX_DESK)
     assert await noticed(here, FISCALIA, query) == {mexican, name(FISCALIA, GT_PROTECTION)}
@@ -94,3 +110,45 @@ async def test_notices_tell_of_protection_only_who_may_know(here: Arena, query: 
         assert await noticed(here, police, query) == {everybodys}
     for reader in (PGN, GT_PROTECTION):
         assert await noticed(here, reader, query) == {everybodys, name(OTHER, GT_PROTECTION)}
+
+
+async def test_notices_tell_of_a_refused_content_no_neighbour_of_the_desk(here: Arena) -> None:
+    """In its country the desk alone hears of it; in the author's, who may hear of his messages.
+
+    Whoever hid in a message to the intelligence desk who fled from its country must not point the
+    police there to it by a notice that something was hidden.
+    """
+    key = here.world.exchange.receipt_key
+    before = {
+        subject: await noticed(here, subject, "")
+        for subject in (FISCALIA, MIGRACION, MX_DESK, PNC, PGN, GT_DESK, GT_PROTECTION)
+    }
+    write = FindingNotices(
+        sign=lambda payload: jws.sign_compact(payload, key, typ=NOTICE_TYP), issuer="https://x"
+    )
+    for desk in (GT_DESK, GT_PROTECTION):
+        event = Event(
+            kind=EventKind.REFUSED,
+            at=datetime.now(UTC),
+            message_id=MessageId(new_id()),
+            sender=SEGUNDA,
+            content_hash=ContentHash("A" * 43),
+            recipients={desk: KeyId(f"{desk.country}-desk-1")},
+            reason=RefusalReason.FACTS_NOT_TRUE,
+        )
+        for notice in write(event):
+            await here.gateway.key_ledger.add_notice(notice)
+
+    after = {subject: await noticed(here, subject, "") - before[subject] for subject in before}
+
+    open_one, walled = [(str(SEGUNDA), str(desk)) for desk in (GT_DESK, GT_PROTECTION)]
+    assert after == {
+        FISCALIA: {open_one},
+        MIGRACION: {open_one},
+        MX_DESK: {open_one},
+        PNC: set(),
+        PGN: set(),
+        GT_DESK: {open_one},
+        GT_PROTECTION: {walled},
+    }
+    assert await noticed(here, SEGUNDA, "") >= {open_one, walled}

@@ -137,6 +137,26 @@ async def _head_while(line: Wire, dribbling: bytes | None) -> bytes:
                 await sender
 
 
+async def test_sealed_body_has_as_much_more_time_as_it_may_be_larger(hasty: Arena) -> None:
+    """Twice the bytes, twice the time: whose line is the slowest allowed can send it whole."""
+
+    async def post(rest: bytes) -> bytes:
+        credentials = await hasty.attacker(FISCALIA).credentials("POST", "/v1/messages")
+        sealed = [("Content-Type", "application/jose+json"), ("Origin-Seal", "x")]
+        lines = "".join(f"{name}: {value}\r\n" for name, value in [*credentials, *sealed])
+        begin = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: 2\r\n\r\n"
+        async with wire(hasty) as line:
+            await line.write(begin.encode() + b"{")
+            await asyncio.sleep(1.5 * BODY)
+            await line.write(rest)
+            return await line.read_head(within=PATIENCE)
+
+    answered, given_up = await post(b"}"), await post(b"")
+
+    assert b" 400 " in answered.partition(b"\r\n")[0]
+    assert b" 408 " in given_up.partition(b"\r\n")[0]
+
+
 async def test_line_is_closed_when_its_body_was_given_up(hasty: Arena) -> None:
     """A body that was refused as too slow does not hold the line afterwards."""
     credentials = await hasty.attacker(GT_DESK).credentials("POST", "/v1/acknowledgements")

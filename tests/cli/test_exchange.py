@@ -13,7 +13,7 @@ from broker.model.names import NO_KEY
 from tests.cli.conftest import Cli
 from tests.desk import world
 from tests.desk.world import HandOverParts
-from tests.fakes.gateway import FakeGateway
+from tests.fakes.gateway import FakeGateway, Fault
 
 SENT = {"file", "id", "status", "recipients", "receipt", "error"}
 
@@ -140,6 +140,52 @@ def test_status_has_the_members_of_the_wire(
         "recipients",
     }
     assert "not-found" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "found later"), ("es", "hallazgo posterior")]
+)
+def test_status_shows_rule_and_finding_when_a_desk_told_them(
+    as_agency: FakeGateway, cli: Cli, language: str, words: str
+) -> None:
+    """By which safeguard it came back, and what was found of a copy after its recall; status 7."""
+    copy = {"compartment": "intelligence", "changed_at": "2026-11-23T12:00:00Z", "attempts": 1}
+    finding = {
+        "reason": "content-not-valid",
+        "rule": "SG-04",
+        "at": "2026-11-23T13:00:00.000Z",
+        "desk_evidence": "d.e.f",
+        "receipt": "g.h.i",
+    }
+    ended = {"state": "recalled", "reason": None, "rule": None, "finding": finding}
+    refused = {"state": "refused", "reason": "content-not-valid", "rule": "SG-01"}
+    answer = {
+        "id": world.message_id(1),
+        "kind": "route-report",
+        "accepted_at": "2026-11-23T12:00:00Z",
+        "expires": "2026-12-23T12:00:00Z",
+        "content_hash": "A" * 43,
+        "receipt": "a.b.c",
+        "recipients": [
+            {"country": "GT", **copy, **refused},
+            {"country": "HN", **copy, **ended},
+        ],
+    }
+    path = f"/v1/messages/{world.message_id(1)}"
+    as_agency.faults[path] += [Fault(status=200, raw=json.dumps(answer).encode())] * 2
+
+    shown = cli("status", world.message_id(1), "--lang", language)
+    told = cli("status", world.message_id(1), "--json")
+
+    assert (shown.code, told.code) == (7, 7), shown.err
+    for word in (words, "SG-01", "content-not-valid (SG-04)"):
+        assert word in shown.out
+    returned, recalled = told.lines[0]["recipients"]
+    assert (returned["rule"], "finding" in returned) == ("SG-01", False)
+    assert (recalled["rule"], recalled["finding"]) == (
+        None,
+        {**finding, "at": "2026-11-23T13:00:00Z"},
+    )
 
 
 def test_queues_counts_what_waits(as_desk: FakeGateway, cli: Cli) -> None:

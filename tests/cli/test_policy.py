@@ -80,13 +80,13 @@ def test_check_shows_what_a_policy_closes(tmp_path: Path, cli: Cli) -> None:
             "purposes",
             "protection",
         ),
-        (('purposes = ["prosecution"]', "purposes = []"), "consent", ""),
-        (('"title" = 120', '"title" = 60'), "words", ""),
+        (('"title" = 120', '"title" = 60'), "words", "title"),
         (
             ('civil_society = ["protection-referral"]', "civil_society = []"),
             "reads_addressed",
             "civil_society",
         ),
+        (('recall = ["intelligence", ', "recall = ["), "sends", "prosecution > intelligence"),
     ],
 )
 def test_check_shows_each_table_that_changes(
@@ -96,7 +96,20 @@ def test_check_shows_each_table_that_changes(
     ran = cli("policy", "check", written(tmp_path, NEXT, change), "--json")
 
     assert ran.code == 0, ran.err
-    assert {(row["table"], row["what"]) for row in ran.lines} == {(table, what)}
+    assert (table, what) in {(row["table"], row["what"]) for row in ran.lines}
+    assert {row["table"] for row in ran.lines} == {table}
+
+
+def test_check_says_that_dropping_a_consent_opens(tmp_path: Path, cli: Cli) -> None:
+    """Nobody votes for it in the belief that it closes: use without consent, source with."""
+    changed = written(tmp_path, NEXT, ('purposes = ["prosecution"]', "purposes = []"))
+
+    ran = cli("policy", "check", changed, "--json")
+
+    assert {(row["change"], row["table"], row["what"]) for row in ran.lines} == {
+        ("opened", "consent", "use"),
+        ("closed", "consent", "source"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -188,7 +201,7 @@ def test_explain_names_the_rule_of_each_recipient(office: Office) -> None:
     by_recipient = {row["recipient"]: (row["verdict"], row["rule"]) for row in ran.lines}
     assert by_recipient == {
         str(DESK): ("allowed", "open-pair"),
-        "HN": ("denied", "recipient-unknown"),
+        "HN": ("denied", "open-pair"),
     }
 
     stricter = written(
@@ -197,7 +210,10 @@ def test_explain_names_the_rule_of_each_recipient(office: Office) -> None:
         ('prosecution = ["intelligence", "judicial", "protection"]', "prosecution = []"),
     )
     tried = office.run("policy", "explain", file, "--policy", stricter)
-    assert {row["rule"] for row in tried.lines} == {"SG-02", "recipient-unknown"}
+    assert {(row["rule"], row["code"]) for row in tried.lines} == {
+        ("SG-02", "compartment-denied"),
+        ("open-pair", "recipient-unknown"),
+    }
 
 
 def test_explain_works_offline_on_a_snapshot(office: Office) -> None:
@@ -224,9 +240,38 @@ def test_explain_works_offline_on_a_snapshot(office: Office) -> None:
 
     assert ran.code == 0, ran.err
     assert [row["verdict"] for row in ran.lines] == ["allowed"]
-    assert "SG-05 and SG-11 were not asked" in ran.err
+    assert "SG-05, SG-11 and SG-13 were not asked" in ran.err
     by_ledger = office.run("policy", "explain", file)
     assert [row["code"] for row in by_ledger.lines] == ["reference-unknown"]
+
+
+def test_explain_asks_for_the_ledger_where_something_is_taken_back(office: Office) -> None:
+    """A recall goes where its message went, and only the ledger knows where that was."""
+    with_agency(office)
+    snapshot = office.folder / "directory.json"
+    snapshot.write_bytes(office.snapshot())
+    body = {"of": "01950260-5c00-7a00-8a00-000000000260", "reason": "no_longer_needed"}
+    file = message(office.folder, kind="recall", body=body)
+    roots = office.folder / "roots.json"
+
+    ran = office.cli("policy", "explain", file, "--directory", snapshot, "--roots", roots)
+    by_ledger = office.run("policy", "explain", file)
+
+    assert ran.code == 6
+    assert "--ledger-url" in ran.err
+    assert [(row["recipient"], row["rule"], row["code"]) for row in by_ledger.lines] == [
+        (None, "SG-07", "recall-denied")
+    ]
+
+
+def test_explain_judges_as_sealed_by_the_origin_when_asked_to(office: Office) -> None:
+    """Words are counted by the standard policy then, as the gateway does."""
+    with_agency(office)
+    file = message(office.folder, to={"countries": ["GT"], "compartment": "judicial"})
+
+    ran = office.run("policy", "explain", file, "--seal")
+
+    assert [row["verdict"] for row in ran.lines] == ["allowed"]
 
 
 def test_explain_refuses_what_is_no_message(office: Office) -> None:

@@ -12,7 +12,7 @@ from broker.storage.ledger import open_ledger
 from schemas.vocabulary import Kind
 from tests.cli.conftest import Cli
 from tests.contract.ledger.world import Maker
-from tests.desk.test_asked import asked, notice, page, signed
+from tests.desk.test_asked import asked, convened, notice, page, signed
 from tests.fakes.gateway import FakeGateway, Fault
 
 MEMBERS = {
@@ -105,6 +105,54 @@ def test_requests_shows_a_table_for_each_road(
     assert words[1] in ran.out
 
 
+def test_requests_sums_up_each_road(as_agency: FakeGateway, cli: Cli) -> None:
+    """How many are late and how many are not, on each pair and channel."""
+    late = (asked(1), asked(2, due="2026-11-22T12:00:00.000Z"), asked(3, channel="hlsg-mx-gt"))
+    _answers(as_agency, "/v1/requests", page(*late), page(asked(4, **OPEN)))
+
+    ran = cli("requests", "--sums", "--json")
+
+    assert ran.code == 7, ran.err
+    assert ran.lines == [
+        {
+            "road": "MX.GT.intelligence",
+            "not_due": 1,
+            "overdue": 2,
+            "first_due": "2026-11-22T12:00:00Z",
+        },
+        {
+            "road": "hlsg-mx-gt",
+            "not_due": 0,
+            "overdue": 1,
+            "first_due": "2026-11-23T12:00:00Z",
+        },
+    ]
+
+
+def test_requests_shows_a_convener_his_channel(as_agency: FakeGateway, cli: Cli) -> None:
+    """How many have not answered; who they are, only where it may be said."""
+    path = "/v1/requests/convened"
+    pages = [page(convened(1), convened(2, desks=[]), convened(3, state="open"))] * 2
+    _answers(as_agency, path, *pages, page())
+
+    ran, sums = cli("requests", "--convened", "--json"), cli("requests", "--convened", "--sums")
+    nothing = cli("requests", "--convened", "--overdue")
+    both = cli("requests", "--convened", "--sent")
+
+    assert (ran.code, sums.code, nothing.code, both.code) == (7, 7, 0, 2), ran.err
+    assert [(each["road"], each["waiting"], each["recipient"]) for each in ran.lines] == [
+        ("hlsg-mx-gt", 2, "GT.intelligence"),
+        ("hlsg-mx-gt", 2, None),
+        ("hlsg-mx-gt", 2, "GT.intelligence"),
+    ]
+    assert sums.out.split()[-4:-1] == ["hlsg-mx-gt", "2", "4"]
+    assert [query for query in as_agency.queries if query.startswith("state=")] == [
+        "state=all&cursor=0",
+        "state=all&cursor=0",
+        "state=overdue&cursor=0",
+    ]
+
+
 @pytest.mark.parametrize(
     ("language", "words"), [("en", "request overdue"), ("es", "solicitud vencida")]
 )
@@ -137,6 +185,29 @@ def test_notices_go_on_behind_an_empty_page(as_agency: FakeGateway, cli: Cli) ->
 
     assert [each["number"] for each in told.lines] == [7]
     assert endless.code not in {0, 7}
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "content refused by its desk"), ("es", "contenido rechazado por la mesa")],
+)
+def test_notices_tell_of_a_content_that_a_desk_refused(
+    as_agency: FakeGateway, cli: Cli, language: str, words: str
+) -> None:
+    """Which message, which desk and its reason, and nothing that the message says."""
+    refused = notice(event="content-refused", reason="facts-not-true")
+    found = {"notices": [{"number": 1, "notice": signed(refused)}]}
+    nothing: dict[str, Any] = {"notices": []}
+    _answers(as_agency, "/v1/notices", found, nothing, found, nothing)
+
+    shown, told = cli("notices", "--lang", language), cli("notices", "--json")
+
+    assert (shown.code, told.code) == (7, 7), shown.err
+    for word in (words, "facts-not-true"):
+        assert word in shown.out
+    [line] = told.lines
+    assert (line["event"], line["reason"]) == ("content-refused", "facts-not-true")
+    assert line.keys() >= {"id", "origin", "recipient"}
 
 
 def test_admin_requests_counts_by_road(ledger: str, cli: Cli) -> None:

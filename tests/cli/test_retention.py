@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from broker.cli.exit_codes import ExitCode
 from broker.desk.inbox import Inbox
 from broker.evidence.receipts import verify_receipt
 from broker.model.events import EventKind
-from broker.sandbox.world import Plan, make_world
+from broker.sandbox.world import Plan, World, make_world
 from broker.storage.ledger import Ledger, open_ledger
 from schemas.vocabulary import AgencyFunction
 from tests.cli.conftest import Cli
+from tests.contract.ledger.test_recalls import taking_back
 from tests.contract.ledger.world import FISCALIA, GUATEMALA, Maker
 from tests.desk.test_retention import LATER, PAST, SECRET, entry
 
@@ -141,23 +143,14 @@ def test_admin_retention_lists_and_holds(ledger: str, cli: Cli) -> None:
     assert cli("admin", "retention", *url).code == ExitCode.ACTION_NEEDED
 
 
-def test_admin_retention_destroys_with_the_gateways_signature(
-    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Confirmed, it destroys what may go; each leaves a signed event, and a second run nothing."""
+def at_a_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Let the settings be those of a gateway, whose keys are at hand."""
     plan = Plan(
         agencies={FISCALIA: (AgencyFunction.PROSECUTION, "x")},
         desks=frozenset({GUATEMALA}),
         pairs=frozenset(),
     )
     world = asyncio.run(make_world(tmp_path / "exchange", plan))
-    make = Maker()
-
-    async def fill(opened: Ledger) -> None:
-        await opened.messages.record(make.acceptance(), sign=make.sign)
-        await opened.deliveries.expire(now=datetime.now(UTC), limit=10, sign=make.sign)
-
-    on(world.settings.database_url, fill)
     for name, value in {
         "MODE": "development",
         "HOME": str(world.folder),
@@ -165,6 +158,48 @@ def test_admin_retention_destroys_with_the_gateways_signature(
         "LISTEN": world.settings.listen,
     }.items():
         monkeypatch.setenv(f"ENLACE_{name}", value)
+    return world
+
+
+def test_admin_retention_destroys_what_was_recalled(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before its time, when no desk has still to answer; the list says why."""
+    make = Maker()
+    subject = make.acceptance(expires=datetime.now(UTC) + timedelta(days=300))
+
+    async def fill(opened: Ledger) -> None:
+        await opened.messages.record(subject, sign=make.sign)
+        recall = replace(taking_back(make, subject), expires=subject.expires)
+        await opened.messages.record(recall, sign=make.sign)
+
+    world = at_a_gateway(tmp_path, monkeypatch)
+    on(world.settings.database_url, fill)
+
+    ran = cli("admin", "retention", "--json")
+    done = cli("admin", "retention", "--destroy", "--yes", "--json")
+
+    assert ran.code == ExitCode.ACTION_NEEDED
+    assert [(row["id"], row["what"], row["because"]) for row in ran.lines] == [
+        (subject.message_id, "due", "recalled")
+    ]
+    assert done.code == 0, done.err
+    assert done.lines[-1]["what"] == "destroyed"
+    assert cli("admin", "retention").code == 0
+
+
+def test_admin_retention_destroys_with_the_gateways_signature(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Confirmed, it destroys what may go; each leaves a signed event, and a second run nothing."""
+    make = Maker()
+
+    async def fill(opened: Ledger) -> None:
+        await opened.messages.record(make.acceptance(), sign=make.sign)
+        await opened.deliveries.expire(now=datetime.now(UTC), limit=10, sign=make.sign)
+
+    world = at_a_gateway(tmp_path, monkeypatch)
+    on(world.settings.database_url, fill)
 
     assert cli("admin", "retention", "--destroy").code == ExitCode.USAGE
     ran = cli("admin", "retention", "--destroy", "--yes", "--json")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from broker.desk.asked import read_asked
+from broker.desk.asked import read_asked, read_convened
 from broker.desk.client import EnlaceClient
 from broker.desk.failures import AnswerError
 from broker.desk.notices import NOTICE_TYP, read_notice
@@ -100,6 +100,71 @@ def test_read_asked_raises_when_the_answer_is_malformed(document: object) -> Non
     """Nothing is guessed."""
     with pytest.raises(AnswerError):
         read_asked(json.dumps(document).encode())
+
+
+def convened(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """What the gateway says of one request to a convener."""
+    taken = ("id", "kind", "origin", "compartment", "urgency", "asked_at", "due", "state")
+    return {
+        **{name: value for name, value in asked(number).items() if name in taken},
+        "channel": "hlsg-mx-gt",
+        "waiting": 2,
+        "desks": [{"country": "GT", "compartment": "intelligence"}],
+        "escalated_at": None,
+        **changes,
+    }
+
+
+async def test_convened_is_read_to_the_last_page(
+    agency: EnlaceClient, gateway: FakeGateway
+) -> None:
+    """How many have not answered, and those that may be named."""
+    gateway.faults[f"{REQUESTS}/convened"] += [
+        Fault(status=200, raw=json.dumps(document).encode())
+        for document in (page(convened(1), cursor=7), page(convened(2, desks=[])))
+    ]
+
+    found = await agency.convened()
+
+    assert [(one.id, one.waiting, [str(desk) for desk in one.desks]) for one in found] == [
+        (world.message_id(1), 2, ["GT.intelligence"]),
+        (world.message_id(2), 2, []),
+    ]
+    assert [query for query in gateway.queries if "cursor" in query] == [
+        "state=all&cursor=0",
+        "state=all&cursor=7",
+    ]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"requests": []},
+        page({}),
+        page(convened(waiting="2")),
+        page(convened(desks=None)),
+        page(convened(channel=None)),
+        page(convened(state="all")),
+    ],
+)
+def test_read_convened_raises_when_the_answer_is_malformed(document: object) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(AnswerError):
+        read_convened(json.dumps(document).encode())
+
+
+def test_read_notice_reads_how_many_are_late_where_they_are_hidden() -> None:
+    """No desk is named, and that is no fault."""
+    hidden = {name: value for name, value in notice().items() if name != "desk"}
+    hidden |= {"compartment": "intelligence", "channel": "hlsg-mx-gt", "late": 3}
+
+    found = read_notice(3, signed(hidden), keys=KEYS)
+
+    assert found.deliveries == ((world.message_id(1), "MX/fiscalia", None),)
+    assert (found.late, found.channel) == (3, "hlsg-mx-gt")
+    for late in (None, "3", True):
+        with pytest.raises(EvidenceError):
+            read_notice(3, signed({**hidden, "late": late}), keys=KEYS)
 
 
 def notice(**changes: Any) -> JsonObject:

@@ -1,5 +1,6 @@
 """Does a client notice when something is missing that it has seen before?"""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -186,3 +187,41 @@ async def test_send_sends_nothing_when_its_receipt_could_not_be_judged(
             await client.send(sign.message_bytes(world.document(1)))
 
     assert gateway.messages == {}
+
+
+async def test_directory_is_not_put_back_when_an_older_answer_comes_late(
+    gateway: FakeGateway,
+    clock: FakeClock,
+    file: Path,
+    before: DirectoryRecord,
+    suspended: DirectoryRecord,
+) -> None:
+    """Two ask at once: whoever asked first waits no longer than the other."""
+    gateway.record = before
+    async with started(gateway, clock, file) as client:
+        await client.directory()
+        gateway.record = suspended
+
+        both = await asyncio.gather(client.directory(), client.directory())
+
+    assert {each.version for each in both} == {suspended.version}
+
+
+async def test_directory_is_judged_again_when_this_clock_was_slow(
+    gateway: FakeGateway, clock: FakeClock, file: Path, before: DirectoryRecord
+) -> None:
+    """What seemed to come from the future counts as soon as the clock is right."""
+    came = world.NOW + timedelta(hours=1)
+    act = world.acted(
+        ActTerms(kind=ActKind.SUSPEND, by=world.administrator("ana"), at=came, keys=(STOLEN,))
+    )
+    noted = (world.NOW - timedelta(days=20),) * len(before.statements)
+    gateway.record = replace(before, statements=(*before.statements, act), recorded=(*noted, came))
+    async with started(gateway, clock, file) as client:
+        slow = await client.directory()
+        clock.pass_time(timedelta(hours=2))
+
+        right = await client.directory()
+
+    assert slow.desk_signature_key(STOLEN, world.NOW) is not None
+    assert right.desk_signature_key(STOLEN, clock.now) is None

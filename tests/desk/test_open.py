@@ -265,7 +265,7 @@ SAFEGUARDS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", SAFEGUARDS)
 def test_open_refuses_what_the_gateway_should_have_denied(name: str) -> None:
-    """A gateway that forgot a rule is found out by whoever reads; the step is the rule's name."""
+    """A gateway that forgot a rule is found out by whoever reads; its name goes to the sender."""
     people, rule = SAFEGUARDS[name]
     body = {**world.document()["body"], **people}
 
@@ -273,6 +273,7 @@ def test_open_refuses_what_the_gateway_should_have_denied(name: str) -> None:
         opened(world.hand_over(members={"body": body}))
 
     assert (refused.value.reason, refused.value.step) == (CONTENT, rule)
+    assert refused.value.rule == rule
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -284,6 +285,8 @@ def test_open_refuses_a_message_when_a_part_is_bent(name: str) -> None:
         opened(world.hand_over(**parts))
 
     assert (refused.value.reason, refused.value.step) == (reason, step)
+    # Of what is bent otherwise the sender learns the reason alone.
+    assert refused.value.rule is None
 
 
 NOT_READY: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pytest
 
 from broker import hand_over
 from broker.desk.desk_calls import Refusal
-from broker.desk.wire import ReceivedHandOver
+from broker.desk.wire import NotSettled, ReceivedHandOver, Settled
 from broker.evidence.receipts import verify_receipt
+from broker.hand_over import HandOvers
+from broker.model.answers import DeskAnswer
 from broker.model.events import DeliveryState, EventKind, RefusalReason
 from broker.model.names import HandOverNumber, MessageId, QueueName
 from broker.model.status import RecipientStatus
+from broker.ports.deliveries import Answered
 from broker.sandbox.ports import free_ports
 from broker.sweep import Sweep
 from broker.wiring.clock import utc_now
@@ -47,6 +51,20 @@ async def test_poll_hands_over_once_while_the_lease_runs(any_exchange: Running) 
 
     assert (len(first), len(second)) == (1, 0)
     assert first[0].attempt == 1
+
+
+async def test_poll_hands_over_what_waits_when_it_is_the_first_and_does_not_wait(
+    any_exchange: Running,
+) -> None:
+    """With ``wait`` 0, as by default: who just came gets what is there, over RabbitMQ as well."""
+    posted = message()
+    await any_exchange.post(posted)
+    async with asyncio.timeout(SOON.total_seconds()):
+        is_out = DeliveryState.DISPATCHED
+        while (await state(any_exchange, posted["id"])).state is not is_out:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    assert len(await poll(any_exchange, wait=timedelta(0))) == 1
 
 
 @pytest.mark.parametrize(
@@ -106,6 +124,35 @@ async def test_refuse_returns_the_message_with_a_signed_reason(exchange: Running
     keys = exchange.receipt_keys
     assert verify_receipt(seen.receipt, find_key=keys.get).event is EventKind.REFUSED
     assert await poll(exchange, wait=timedelta(seconds=1)) == ()
+
+
+async def test_acknowledge_many_share_transactions_and_keep_their_order(
+    exchange: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty messages cost a few commits; each entry is answered in its place, the bad one too."""
+    ids = [await exchange.post(message()) for _ in range(40)]
+    handed = {one.ref.message_id: one for _ in range(2) for one in await poll(exchange)}
+    refs = [handed[MessageId(message_id)].ref for message_id in ids]
+    unknown = replace(refs[0], content_hash=refs[1].content_hash)
+    asked = [*refs[:20], unknown, *refs[20:]]
+    under_way, most = 0, 0
+    answer = HandOvers.answer
+
+    async def counting(self: HandOvers, word: DeskAnswer) -> Answered:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            return await answer(self, word)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(HandOvers, "answer", counting)
+    answers = await (await exchange.client(GT_DESK)).acknowledge(asked)
+
+    assert [isinstance(one, NotSettled) for one in answers] == [ref is unknown for ref in asked]
+    assert [one.message_id for one in answers if isinstance(one, Settled)] == ids
+    assert 20 <= most <= 32
 
 
 async def test_stream_resumes_with_what_was_on_the_wire(any_exchange: Running) -> None:

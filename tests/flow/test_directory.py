@@ -82,10 +82,8 @@ def test_verify_ends_a_key_when_its_newest_statement_ends(mexico: CountryKit) ->
     assert directory.message_key(key.kid, NOW + DAY) is None
 
 
-def test_verify_leaves_out_a_name_that_two_keys_have(
-    mexico: CountryKit,
-) -> None:
-    """Whoever orders the rows must not choose between two keys of one name."""
+def test_verify_leaves_a_name_to_the_first_key_that_had_it(mexico: CountryKit) -> None:
+    """Serials rise, so whoever orders the rows cannot choose; what was done with it stays done."""
     keys = signing_key(), signing_key()
     statements = [
         stated(mexico, key, serial=number, start=NOW - DAY, end=NOW + DAY)
@@ -94,8 +92,23 @@ def test_verify_leaves_out_a_name_that_two_keys_have(
 
     directory, rejected = directory_of(mexico, *statements)
 
-    assert directory.message_key(keys[0].kid, NOW) is None
-    assert rejected == ("a key id names two keys",) * 2
+    found = directory.message_key(keys[0].kid, NOW)
+    assert found is not None
+    assert found[0].form == keys[0].public.form
+    assert rejected == ("a key id names two keys",)
+
+
+def test_verify_ends_a_key_no_earlier_than_the_statement_that_says_so(mexico: CountryKit) -> None:
+    """What was signed until then was signed with a key that counted."""
+    key = signing_key()
+    first = stated(mexico, key, serial=1, start=NOW - 9 * DAY, end=NOW + 9 * DAY)
+    ended = stated(mexico, key, serial=2, start=NOW - 9 * DAY, end=NOW - 5 * DAY)
+    came = (NOW - 8 * DAY, NOW - 2 * DAY)
+    record = DirectoryRecord(version=1, statements=(first, ended), recorded=came)
+
+    directory, _ = Directory.verify(record, roots={mexico.country: mexico.root}, now=NOW)
+
+    assert directory.ring.entries[key.kid].statement.not_after == NOW - 2 * DAY
 
 
 def test_verify_reports_a_statement_of_a_root_that_is_not_pinned(mexico: CountryKit) -> None:

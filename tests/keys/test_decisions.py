@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broker.sandbox.kits import ExchangeKit, Kit
-from keys import act, statement
+from keys import act, jws, statement
 from keys.act import ActTerms, act_id
 from keys.act_kind import ActKind
 from keys.algorithms import EncryptionAlgorithm
@@ -580,3 +580,71 @@ def test_decide_lets_an_opening_wait_when_another_road_is_closed(council: Counci
     decisions = council.decide(proposal, approval, closed)
 
     assert decisions.open_pairs(council.now + 1000 * HOUR) == {ROAD}
+
+
+def test_cancel_undoes_nothing_when_nobody_noted_its_arrival(council: Council) -> None:
+    """Whoever writes the rows, and bribed one administrator, brings no road back years later."""
+    proposal = council.act("GT ana", ActKind.OPEN, pairs=(ROAD,))
+    approval = council.answer("GT luis", proposal)
+    later = council.act("GW ana", ActKind.CLOSE, after=5000 * HOUR, pairs=(FOREIGN_ROAD,))
+    cancel = council.answer("GW ana", proposal, kind=ActKind.CANCEL, after=2 * HOUR)
+    came = {
+        proposal: council.now,
+        approval: council.now + HOUR,
+        later: council.now + 5000 * HOUR,
+    }
+
+    decisions = decide([proposal, approval, later, cancel], council.statements, came)
+
+    assert decisions.open_pairs(council.now + 6000 * HOUR) == {ROAD}
+    assert [reason for _, reason in decisions.rejected] == [
+        "what has taken effect cannot be cancelled"
+    ]
+
+
+def test_suspend_is_ratified_and_overdue_by_its_arrival_when_it_is_dated_ahead(
+    council: Council,
+) -> None:
+    """A clock that is far ahead hides no emergency from those who must agree."""
+    ahead = council.act("GT ana", ActKind.SUSPEND, after=300 * 24 * HOUR, keys=(GT_KEY,))
+    approval = council.answer("GT luis", ahead, after=2 * HOUR)
+    overdue = council.now + HOUR + STANDARD_KEY_POLICY.ratify_within
+
+    alone = arrived(council, (ahead, HOUR))
+    agreed = arrived(council, (ahead, HOUR), (approval, 2 * HOUR))
+
+    assert alone.unratified(overdue) == (only(alone),)
+    assert (agreed.unratified(overdue), agreed.rejected) == ((), ())
+
+
+def test_compromise_shields_no_key_when_it_is_dated_ahead(council: Council) -> None:
+    """Who declares that a key may be stolen next year does not vouch for it until then."""
+    since = 200 * 24 * HOUR
+    act_ahead = council.act(
+        "GT ana", ActKind.COMPROMISE, after=since, keys=(GT_KEY,), since=council.now + since
+    )
+
+    (event,) = arrived(council, (act_ahead, HOUR)).events_of(GT_KEY)
+
+    assert (event.at, event.since) == (council.now + HOUR, council.now + HOUR)
+
+
+def test_decide_stops_nobody_when_an_act_cannot_be_written_again(council: Council) -> None:
+    """Two of them of one second: the exchange reads on, and each is one."""
+    kit, name = council.kit_of("GT ana")
+    terms = ActTerms(
+        kind=ActKind.SAFEGUARDS,
+        by=kit.administrator(name),
+        at=council.now,
+        policy={"version": 2, "x": 1},
+    )
+    huge = [
+        jws.sign_compact(
+            terms.payload().replace(b'"x":1', number), kit.administrators[name], typ=act.ACT_TYP
+        )
+        for number in (b'"x":1e999', b'"x":2e999')
+    ]
+
+    decisions = council.decide(*huge)
+
+    assert len(decisions.by_id) == 2

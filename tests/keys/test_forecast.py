@@ -232,6 +232,17 @@ def test_warnings_come_at_two_thirds_of_life_and_three_times_before_the_end(
     assert all(each.step is Step.SUCCESSOR for each in found)
 
 
+@pytest.mark.parametrize(("ends", "due"), [(151, False), (150, True)])
+def test_warnings_come_when_a_successor_should_be_there_by_the_policy(
+    ends: int, *, due: bool
+) -> None:
+    """Whoever wants a longer overlap is told as early."""
+    policy = KeyPolicy.from_json({"uses": {"message_signature": {"overlap": "150d"}}})
+    ring = step(KeyRing([_entry(AGENCY, 1, -10, ends)], policy=policy), NOW)
+
+    assert bool(warnings(ring, NOW)) is due
+
+
 @pytest.mark.parametrize(
     ("entries", "steps"),
     [

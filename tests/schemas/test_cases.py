@@ -229,6 +229,15 @@ def test_table_agrees_when_cases_are_listed() -> None:
     assert table("Messages") == expected
 
 
+def test_document_counts_cases_and_facts_when_it_begins() -> None:
+    """``docs/cases.md`` says how many there are."""
+    text = (ROOT / "docs" / "cases.md").read_text(encoding="utf-8")
+    facts = sum(len(case.facts) for case in CASES)
+
+    assert f"\n{len(CASES)} publicly reported cases," in text
+    assert f" {facts} facts," in text
+
+
 def test_table_agrees_when_facts_are_not_expressed() -> None:
     """``docs/cases.md`` lists every fact that could not be expressed, in the words of its file."""
     expected = [[case.case, reason] for case in CASES for reason in case.not_expressed]

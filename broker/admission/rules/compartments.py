@@ -43,10 +43,12 @@ def somebody_reads(message: Envelope, destination: Destination, now: Circumstanc
     """A desk that needs a reader has one, who may read this."""
     if destination.compartment not in now.policy.needs_reader:
         return
-    for index, route in enumerate(destination.routes):
+    for route in destination.routes:
         agencies = _agencies_of(route.desk.country, now.directory)
         if not any(_may_read(each, message, destination, now.policy) for each in agencies):
-            raise refusal(Code.COMPARTMENT_DENIED, pointer_to(message, index), rule=NAME)
+            raise refusal(
+                Code.COMPARTMENT_DENIED, pointer_to(message, route.desk.country), rule=NAME
+            )
 
 
 def members_read(message: Envelope, destination: Destination, now: Circumstances) -> None:

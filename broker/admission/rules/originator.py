@@ -38,7 +38,7 @@ def lineage_is_known(message: Envelope, _: Destination, now: Circumstances) -> N
             raise refusal(Code.REFERENCE_UNKNOWN, f"/lineage/{index}", rule=NAME)
     if len(roots_of(message, now)) > MOST_ROOTS:
         # Else fifty times fifty times fifty origins are looked up for one message, for ever.
-        raise refusal(Code.ORIGINATOR_DENIED, "/lineage", rule=NAME)
+        raise refusal(Code.LINEAGE_TOO_WIDE, "/lineage", rule=NAME)
 
 
 def only_own_is_granted(message: Envelope, _: Destination, now: Circumstances) -> None:
@@ -57,7 +57,7 @@ def handling_is_kept(message: Envelope, _: Destination, now: Circumstances) -> N
         if one.sender != message.sender and _strictness(one.handling) > _strictness(
             message.handling
         ):
-            raise refusal(Code.ORIGINATOR_DENIED, "/handling/code", rule=NAME)
+            raise refusal(Code.HANDLING_DENIED, "/handling/code", rule=NAME)
 
 
 def recipients_are_granted(message: Envelope, destination: Destination, now: Circumstances) -> None:
@@ -65,9 +65,11 @@ def recipients_are_granted(message: Envelope, destination: Destination, now: Cir
     for one in ancestry(message, now):
         if one.sender == message.sender or _strictness(one.handling) < ASKED_FOR_RECIPIENTS:
             continue
-        for index, route in enumerate(destination.routes):
+        for route in destination.routes:
             if not (_had_it(one, route.desk) or _grants(one, route.desk, message, now)):
-                raise refusal(Code.ORIGINATOR_DENIED, pointer_to(message, index), rule=NAME)
+                raise refusal(
+                    Code.ORIGINATOR_DENIED, pointer_to(message, route.desk.country), rule=NAME
+                )
 
 
 def judicial_use_is_granted(
@@ -83,13 +85,15 @@ def judicial_use_is_granted(
             or _is_judicial(one.compartment, one.purpose, now)
         ):
             continue
-        for index, route in enumerate(destination.routes):
+        for route in destination.routes:
             if not any(
                 _covers(grant, one, route.desk, message, now)
                 and grant.purposes & now.policy.judicial_purposes
                 for grant in one.grants
             ):
-                raise refusal(Code.ORIGINATOR_DENIED, pointer_to(message, index), rule=NAME)
+                raise refusal(
+                    Code.ORIGINATOR_DENIED, pointer_to(message, route.desk.country), rule=NAME
+                )
 
 
 def _had_it(one: KnownMessage, desk: DeskRef) -> bool:

@@ -33,6 +33,8 @@ def nobody_is_sent_home(message: Envelope, destination: Destination, _: Circumst
     facts = message.facts
     is_protection = destination.compartment is Compartment.PROTECTION
     fled = facts.all_origins | facts.marked_origins if is_protection else facts.marked_origins
-    for index, route in enumerate(destination.routes):
+    for route in destination.routes:
         if route.desk.country in fled:
-            raise refusal(Code.PROTECTION_DENIED, pointer_to(message, index), rule=NAME)
+            raise refusal(
+                Code.PROTECTION_DENIED, pointer_to(message, route.desk.country), rule=NAME
+            )

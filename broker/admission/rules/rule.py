@@ -7,6 +7,7 @@ from typing import TypeAlias
 from broker.admission.circumstances import Circumstances
 from broker.admission.recipients import Destination
 from broker.model.message import Envelope
+from schemas.vocabulary import Country
 
 Check: TypeAlias = Callable[[Envelope, Destination, Circumstances], None]
 """Returns, or raises ``PermissionDeniedError`` with the name of its rule."""
@@ -30,9 +31,15 @@ class Rule:
     whatever was closed since (SG-07), so only what they say themselves is judged."""
 
 
-def pointer_to(message: Envelope, index: int) -> str:
-    """Where does the message name this recipient?"""
-    return "/to/channel" if message.to.channel is not None else f"/to/countries/{index}"
+def pointer_to(message: Envelope, country: Country) -> str:
+    """Where does the message name this recipient?
+
+    A desk may hold one that was never addressed to it; then it is named nowhere.
+    """
+    if message.to.channel is not None:
+        return "/to/channel"
+    named = message.to.countries
+    return f"/to/countries/{named.index(country)}" if country in named else "/to/countries"
 
 
 def pointer_to_compartment(message: Envelope) -> str:

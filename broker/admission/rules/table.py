@@ -5,7 +5,9 @@ A rule that is not here is not enforced; a test names each safeguard and finds i
 
 from typing import Final
 
+from broker.admission import threads
 from broker.admission.rules import (
+    charter,
     compartments,
     originator,
     people,
@@ -31,6 +33,10 @@ def _of_earlier(name: str, check: Check, *, of_what_lies_there: bool = False) ->
 
 RULES: Final = (
     Rule(name=purposes.POLICY, check=purposes.there_are_rules, at_the_desk=True),
+    Rule(name=charter.NAME, check=charter.kind_is_agreed, at_the_desk=False),
+    Rule(name=charter.NAME, check=charter.handling_is_agreed, at_the_desk=False),
+    Rule(name=charter.NAME, check=charter.origin_seals, at_the_desk=False, of_a_recall=True),
+    Rule(name=threads.NAME, check=threads.check_thread, at_the_desk=False, of_earlier=True),
     Rule(name=compartments.NAME, check=compartments.kind_fits, at_the_desk=True),
     Rule(name=compartments.NAME, check=compartments.sender_sends, at_the_desk=False),
     # First who must never know, then who may: the refusal then names what matters most.

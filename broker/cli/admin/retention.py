@@ -1,6 +1,7 @@
 """`enlace admin retention`: what must go, and what must be looked at again (SG-08)."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
@@ -18,9 +19,43 @@ if TYPE_CHECKING:
     from broker.ports.retention import Overdue
     from broker.storage.ledger import Ledger
 
-COLUMNS: Final = ("id", "origin", "road", "expires", "review_by", "what", "until", "content_hash")
+COLUMNS: Final = (
+    "id",
+    "origin",
+    "road",
+    "expires",
+    "review_by",
+    "what",
+    "because",
+    "until",
+    "content_hash",
+)
 PAGE: Final = 200
 List: TypeAlias = "Callable[[LogPosition | None], Awaitable[Sequence[Overdue]]]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the ledger says must go, or be looked at."""
+
+    expired: "Sequence[Overdue]"
+    recalled: "Sequence[Overdue]"
+    """Taken back, and no desk has still to answer."""
+    to_review: "Sequence[Overdue]"
+
+    @property
+    def due(self) -> "Sequence[Overdue]":
+        """What may go now."""
+        return [each for each in (*self.expired, *self.recalled) if each.kept is None]
+
+    def only_due(self) -> "Found":
+        """Leave out what stays, and what somebody has to look at."""
+        due = self.due
+        return Found(
+            expired=[each for each in self.expired if each in due],
+            recalled=[each for each in self.recalled if each in due],
+            to_review=(),
+        )
 
 
 def retention(
@@ -34,19 +69,19 @@ def retention(
     terminal = terminal_of(context)
     now = datetime.now(UTC)
     if dry_run or not destroy:
-        expired, reviews = on_ledger(ledger_url, terminal, lambda ledger: _look(ledger, now))
-        _show(terminal, expired, reviews, done=frozenset())
-        finish(ExitCode.ACTION_NEEDED if _is_due(expired) or reviews else ExitCode.OK)
+        found = on_ledger(ledger_url, terminal, lambda ledger: _look(ledger, now))
+        _show(terminal, found, done=frozenset())
+        finish(ExitCode.ACTION_NEEDED if found.due or found.to_review else ExitCode.OK)
         return
     _destroy(terminal, ledger_url, now, yes=yes)
 
 
 def _destroy(terminal: Terminal, ledger_url: str | None, now: datetime, *, yes: bool) -> None:
     url, signer = gateway_signer(ledger_url, terminal)
-    expired, reviews = run_on(url, lambda ledger: _look(ledger, now))
-    due = [each for each in expired if each.kept is None]
+    found = run_on(url, lambda ledger: _look(ledger, now))
+    due = found.due
     if due:
-        _show(terminal, due, (), done=frozenset())
+        _show(terminal, found.only_due(), done=frozenset())
         terminal.say("retention.destroying", number=len(due))
         confirm(terminal, yes=yes, ask="retention")
 
@@ -62,12 +97,12 @@ def _destroy(terminal: Terminal, ledger_url: str | None, now: datetime, *, yes: 
         )
 
     done = run_on(url, work) if due else frozenset[LogPosition]()
-    _show(terminal, expired, reviews, done=done)
-    left = any(each.kept is None and each.number not in done for each in expired)
-    finish(ExitCode.ACTION_NEEDED if left or reviews else ExitCode.OK)
+    _show(terminal, found, done=done)
+    left = any(each.number not in done for each in due)
+    finish(ExitCode.ACTION_NEEDED if left or found.to_review else ExitCode.OK)
 
 
-async def _look(ledger: "Ledger", now: datetime) -> "tuple[list[Overdue], list[Overdue]]":
+async def _look(ledger: "Ledger", now: datetime) -> Found:
     store = ledger.retention
 
     async def expired(after: LogPosition | None) -> "Sequence[Overdue]":
@@ -76,7 +111,14 @@ async def _look(ledger: "Ledger", now: datetime) -> "tuple[list[Overdue], list[O
     async def to_review(after: LogPosition | None) -> "Sequence[Overdue]":
         return await store.to_review(now=now, after=after, limit=PAGE)
 
-    return await _all(expired), await _all(to_review)
+    async def recalled(after: LogPosition | None) -> "Sequence[Overdue]":
+        return await store.recalled(now=now, after=after, limit=PAGE)
+
+    return Found(
+        expired=await _all(expired),
+        recalled=await _all(recalled),
+        to_review=await _all(to_review),
+    )
 
 
 async def _all(ask: List) -> "list[Overdue]":
@@ -86,19 +128,10 @@ async def _all(ask: List) -> "list[Overdue]":
     return found
 
 
-def _is_due(expired: "Sequence[Overdue]") -> bool:
-    return any(each.kept is None for each in expired)
-
-
-def _show(
-    terminal: Terminal,
-    expired: "Sequence[Overdue]",
-    reviews: "Sequence[Overdue]",
-    *,
-    done: frozenset[LogPosition],
-) -> None:
-    rows = [_row(each, _what(each, done)) for each in expired]
-    rows += [_row(each, "review") for each in reviews]
+def _show(terminal: Terminal, found: Found, *, done: frozenset[LogPosition]) -> None:
+    rows = [_row(each, _what(each, done), "expired") for each in found.expired]
+    rows += [_row(each, _what(each, done), "recalled") for each in found.recalled]
+    rows += [_row(each, "review", "review") for each in found.to_review]
     terminal.rows(rows, COLUMNS)
 
 
@@ -108,7 +141,7 @@ def _what(one: "Overdue", done: frozenset[LogPosition]) -> str:
     return "due" if one.kept is None else one.kept.value
 
 
-def _row(one: "Overdue", what: str) -> Record:
+def _row(one: "Overdue", what: str, because: str) -> Record:
     return {
         "id": one.id,
         "origin": str(one.origin),
@@ -116,6 +149,7 @@ def _row(one: "Overdue", what: str) -> Record:
         "expires": moment(one.expires),
         "review_by": None if one.review_by is None else moment(one.review_by),
         "what": what,
+        "because": because,
         "until": None if one.held_until is None else moment(one.held_until),
         "content_hash": one.content_hash,
     }

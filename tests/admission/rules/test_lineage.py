@@ -88,7 +88,7 @@ def test_lineage_is_denied_when_it_ends_in_more_messages_than_any_report_has() -
 
     assert denied(derived(1, 2), around(*wide)) == ALLOWED
     assert denied(derived(1, 2, 3), around(*too_wide)) == (
-        "originator-denied",
+        "lineage-too-wide",
         "SG-05",
         "/lineage",
     )

@@ -132,7 +132,7 @@ def test_handling_is_not_made_lighter_by_handing_on() -> None:
     granted = replace(FROM_GT, grants=(GRANT,))
 
     assert denied(derived(1, handling=H1), around(granted)) == (
-        "originator-denied",
+        "handling-denied",
         "SG-05",
         "/handling/code",
     )

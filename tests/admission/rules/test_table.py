@@ -45,6 +45,8 @@ def test_rules_are_all_there() -> None:
         "SG-06",
         "SG-10",
         "SG-11",
+        "SG-13",
+        "charter",
     }
     assert RULES[0].name == "policy"
 
@@ -65,9 +67,9 @@ def test_rules_say_where_else_they_are_asked() -> None:
     of_earlier = {rule.name for rule in RULES if rule.of_earlier}
     again = {rule.check.__name__ for rule in RULES if rule.at_the_desk}
 
-    assert of_a_recall == {"no_child_is_exposed", "codes_not_stories"}
-    assert of_earlier == {"SG-05", "SG-11"}
-    assert all(rule.of_a_recall for rule in RULES if rule.of_earlier)
+    assert of_a_recall == {"origin_seals", "no_child_is_exposed", "codes_not_stories"}
+    assert of_earlier == {"SG-05", "SG-11", "SG-13"}
+    assert {rule.name for rule in RULES if rule.of_earlier and not rule.of_a_recall} == {"SG-13"}
     assert again == {
         "there_are_rules",
         "kind_fits",
@@ -107,7 +109,7 @@ def test_every_agency_of_the_region_is_registered() -> None:
 ORIGIN_SEALED = replace(
     charter({MX: ("prosecution",), GT: ("prosecution",)}, INTELLIGENCE), sealing=Sealing.ORIGIN
 )
-SEALING = ("origin-sealing-required", "", "/to/channel")
+SEALING = ("origin-sealing-required", "charter", "/to/channel")
 
 
 def test_channel_that_asks_for_origin_sealing_takes_nothing_else() -> None:

@@ -305,6 +305,23 @@ async def test_clock_stays_answered_when_the_reply_was_read_or_only_rectified(
     assert (one.outcome, one.closed_at) == ("answered", LATER)
 
 
+async def test_clock_runs_on_when_the_reply_was_found_out_after_it_expired(
+    ledger: Ledger, make: Maker
+) -> None:
+    """Whose answer is a lie, and runs out before the desk says so, still owes one."""
+    asked = request(make)
+    await record(ledger, make, asked)
+    said = replace(reply(make, asked, "answered"), expires=LATER)
+    await bring_back(ledger, make, said)
+    await ledger.deliveries.expire(now=LATER, limit=9, sign=make.sign)
+    assert [each.closed_at for each in await listed(ledger)] == [LATER]
+
+    refusal = make.answer(said, desk=MEXICO, reason=RefusalReason.FACTS_NOT_TRUE)
+    await ledger.deliveries.answer(refusal, now=LATER + HOUR, sign=make.sign)
+
+    assert [each.closed_at for each in await listed(ledger)] == [None]
+
+
 async def test_close_clocks_ends_what_still_runs(world: World, ledger: Ledger, make: Maker) -> None:
     """A recall ends the clocks of all recipients but of the one that had answered."""
     asked = request(make, desks=(GUATEMALA, PANAMA))

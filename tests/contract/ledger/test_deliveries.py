@@ -172,6 +172,25 @@ async def test_lease_leaves_out_what_is_final(ledger: Ledger, make: Maker) -> No
     )
 
 
+async def test_lease_leaves_out_what_has_expired_whether_or_not_it_was_swept(
+    ledger: Ledger, make: Maker
+) -> None:
+    """What is past its time is neither listed nor handed over, though nobody has ended it yet."""
+    ends = make.now + MINUTE
+    await make.dispatched(ledger, make.acceptance(expires=ends), make.acceptance())
+    queue, just_before = ["MX.GT.intelligence"], ends - timedelta(microseconds=1)
+
+    before = await ledger.deliveries.waiting(queue, limit=9, now=just_before)
+    after = await ledger.deliveries.waiting(queue, limit=9, now=ends)
+    leased = await ledger.deliveries.lease(
+        [1, 2], queues=QUEUES, holder="a", now=ends, until=ends + MINUTE
+    )
+
+    assert [number for number, _ in before] == [1, 2]
+    assert [number for number, _ in after] == [2]
+    assert [one.number for one in leased] == [2]
+
+
 async def test_lease_numbers_every_hand_over_when_two_processes_lease(
     world: World, make: Maker
 ) -> None:
@@ -245,21 +264,38 @@ async def test_release_says_nothing_of_a_lease_that_ended_by_itself(
 async def test_republish_returns_to_the_relay_what_is_not_final(
     ledger: Ledger, make: Maker
 ) -> None:
-    """Dispatched and leased ones are accepted again, free and claimable; final ones stay."""
-    handed = await make.handed(ledger, *(make.acceptance() for _ in range(3)))
+    """Dispatched ones and those whose lease has ended are free and claimable; final ones stay."""
+    handed = await make.handed(ledger, *(make.acceptance() for _ in range(2)))
+    await make.dispatched(ledger, make.acceptance())
     await ledger.deliveries.answer(make.answer(handed[0]), now=make.now, sign=make.sign)
+    late = make.now + MINUTE
 
-    await ledger.deliveries.republish([1, 2, 3, 99], now=make.now)
+    republished = await ledger.deliveries.republish([1, 2, 3, 99], now=late)
 
     claimed = await ledger.deliveries.claim_unpublished(
-        limit=9, claimant="a", now=make.now, until=make.now + MINUTE
+        limit=9, claimant="a", now=late, until=late + MINUTE
     )
     leased = await ledger.deliveries.lease(
-        [2], queues=QUEUES, holder="b", now=make.now, until=make.now + MINUTE
+        [2], queues=QUEUES, holder="b", now=late, until=late + MINUTE
     )
+    assert (republished.returned, republished.held) == ([2, 3], [])
     assert [one.number for one in claimed] == [2, 3]
     assert [one.attempt for one in leased] == [2]
     assert await ledger.deliveries.states([1]) == {1: DeliveryState.ACKNOWLEDGED}
+
+
+async def test_republish_leaves_alone_what_a_desk_has_leased(ledger: Ledger, make: Maker) -> None:
+    """Its lease runs on, and all that another copy needs is told instead."""
+    acceptance = make.acceptance()
+    [handed] = await make.handed(ledger, acceptance)
+
+    republished = await ledger.deliveries.republish([handed.number], now=make.now)
+
+    [held] = republished.held
+    assert list(republished.returned) == []
+    assert (held.number, held.queue, held.sealed) == (1, handed.queue, acceptance.sealed)
+    assert await ledger.deliveries.states([1]) == {1: DeliveryState.DELIVERED}
+    assert await ledger.deliveries.unpublished_count() == 0
 
 
 async def test_lease_leaves_out_what_lies_in_another_queue(ledger: Ledger, make: Maker) -> None:

@@ -14,8 +14,13 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from broker.errors import Code, ConfigurationError, LedgerUnavailableError
-from broker.model.events import DeliveryState
+from broker.errors import (
+    Code,
+    ConfigurationError,
+    KeyUnavailableError,
+    LedgerUnavailableError,
+)
+from broker.model.events import DeliveryState, Event
 from broker.ports.messages import Recorded
 from broker.storage.connect import connect
 from broker.storage.database import Database, Limits, Result, Work, translated
@@ -35,10 +40,13 @@ class FaultyDatabase(Database):
         self.gate = asyncio.Event()
         self.gate.set()
         self.writes = 0
+        self.delay = timedelta(0)
+        """How long each write takes before it is begun."""
 
     async def _write(self, work: Work[Result]) -> Result:
         await self.gate.wait()
         self.writes += 1
+        await asyncio.sleep(self.delay.total_seconds())
         fault, self.fault = self.fault, None
         away = OperationalError("COMMIT", None, OSError("the connection is lost"))
 
@@ -254,6 +262,53 @@ async def test_record_withdraws_what_was_not_begun_when_time_is_over(
 
     assert all(isinstance(one, LedgerUnavailableError) for one in answers)
     assert await world.positions() == []
+
+
+async def test_record_alone_is_withdrawn_when_the_group_that_failed_took_its_time(
+    world: World, make: Maker
+) -> None:
+    """A group that one member spoils is done one by one, and none of it behind its sender's back.
+
+    Each transaction takes longer than a sender waits: only the first one may be begun.
+    """
+    limits = replace(LIMITS, deadline=timedelta(milliseconds=400))
+
+    def spoil(_: Event, __: int) -> str:
+        raise KeyUnavailableError(Code.GATEWAY_KEY_UNAVAILABLE)
+
+    async with faulty(world, limits) as (ledger, database):
+        database.delay = timedelta(milliseconds=300)
+        answers = await asyncio.gather(
+            ledger.messages.record(make.acceptance(), sign=spoil),
+            *(ledger.messages.record(make.acceptance(), sign=make.sign) for _ in range(4)),
+            return_exceptions=True,
+        )
+
+    assert isinstance(answers[0], KeyUnavailableError)
+    assert all(isinstance(one, LedgerUnavailableError) for one in answers[1:])
+    assert database.writes == 2
+    assert await world.positions() == []
+
+
+async def test_record_fails_for_all_at_once_when_the_database_goes_away_between(
+    world: World, make: Maker
+) -> None:
+    """One by one, the first outage is everybody's: not one deadline after the other."""
+
+    def spoil(_: Event, __: int) -> str:
+        database.fault = "not persisted"
+        raise KeyUnavailableError(Code.GATEWAY_KEY_UNAVAILABLE)
+
+    async with faulty(world) as (ledger, database):
+        answers = await asyncio.gather(
+            ledger.messages.record(make.acceptance(), sign=make.sign),
+            ledger.messages.record(make.acceptance(), sign=spoil),
+            *(ledger.messages.record(make.acceptance(), sign=make.sign) for _ in range(3)),
+            return_exceptions=True,
+        )
+
+    assert [isinstance(one, LedgerUnavailableError) for one in answers] == [True] * 5
+    assert database.writes == 2
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ async def test_record_refuses_what_the_database_never_takes(ledger: Ledger, make
 
 
 async def test_find_answers_as_record_would(ledger: Ledger, make: Maker) -> None:
-    """Before sealing one can ask: unknown, accepted with these bytes, or with others."""
+    """Without recording one can ask: unknown, accepted with these bytes, or with others."""
     acceptance = make.acceptance()
     name = (acceptance.sender, acceptance.message_id)
     before = await ledger.messages.find(*name, body_mac=acceptance.body_mac)
@@ -212,7 +212,7 @@ async def test_find_answers_as_record_would(ledger: Ledger, make: Maker) -> None
 
 
 async def test_find_answers_each_when_many_ask_at_once(ledger: Ledger, make: Maker) -> None:
-    """Questions that share a read each get their own answer."""
+    """Each question gets its own answer."""
     acceptances = [make.acceptance() for _ in range(20)]
     for acceptance in acceptances[::2]:
         await ledger.messages.record(acceptance, sign=make.sign)

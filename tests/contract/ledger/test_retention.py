@@ -1,13 +1,15 @@
 """The contract of ``RetentionLedger``: what must go goes, what must stay stays (SG-08)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
+from broker.model.delivery import HandOver
 from broker.model.events import DeliveryState, Event, EventKind, Notice
 from broker.model.facts import Facts
 from broker.model.message import Acceptance
@@ -47,6 +49,17 @@ async def sealed(world: World) -> list[bytes]:
     found = await world.run(read)
     assert isinstance(found, list)
     return found
+
+
+def unread(token: str) -> Notice:
+    """Write a notice to Mexico."""
+    return Notice(
+        country=Country.MEXICO,
+        at=datetime.now(UTC),
+        event="message-expired-unread",
+        subject=sha256(token.encode()).digest(),
+        token=token,
+    )
 
 
 async def test_destroy_leaves_a_tombstone(world: World, ledger: Ledger, make: Maker) -> None:
@@ -119,10 +132,58 @@ async def test_tombstone_keeps_no_key(ledger: Ledger, make: Maker) -> None:
     assert len(await ledger.keys.affected(KEY, limit=10)) == 1
 
 
-async def test_requeue_sends_no_tombstone(ledger: Ledger, make: Maker) -> None:
-    """A dead letter whose content is gone stays dead."""
+async def given_up(ledger: Ledger, make: Maker) -> HandOver:
+    """Have a message that was handed over too often, and that nobody opened."""
     [handed] = await make.handed(ledger, make.acceptance())
     await ledger.deliveries.dead_letter([handed.number], now=make.now, sign=make.sign)
+    return handed
+
+
+async def test_destroy_waits_until_the_sender_of_a_dead_letter_was_told(
+    world: World, ledger: Ledger, make: Maker
+) -> None:
+    """Given up, never opened, past its time: first the notice and the receipt, then it may go."""
+    handed = await given_up(ledger, make)
+    told: list[Event] = []
+
+    def tell(events: Sequence[Event]) -> Sequence[Notice]:
+        told.extend(events)
+        return [unread("dead")]
+
+    [due] = await expired(ledger, make)
+    too_soon = await ledger.retention.destroy(due.number, now=make.now + DAY, sign=make.sign)
+    early = await ledger.deliveries.expire(now=make.now, limit=10, sign=make.sign, tell=tell)
+    ended = await ledger.deliveries.expire(now=make.now + DAY, limit=10, sign=make.sign, tell=tell)
+    again = await ledger.deliveries.expire(now=make.now + DAY, limit=10, sign=make.sign, tell=tell)
+
+    assert (due.kept, too_soon) == (Keeping.OPEN, False)
+    assert (early, ended, again) == (0, 1, 0)
+    assert [(each.kind, each.content_hash) for each in told] == [
+        (EventKind.EXPIRED, handed.content_hash)
+    ]
+    assert len(await ledger.keys.notices(Country.MEXICO, limit=10)) == 1
+    assert await ledger.deliveries.states([handed.number]) == {handed.number: DeliveryState.EXPIRED}
+    assert await sealed(world) != [b""]
+    assert await ledger.retention.destroy(due.number, now=make.now + DAY, sign=make.sign)
+
+
+async def test_expire_takes_no_more_than_it_may(ledger: Ledger, make: Maker) -> None:
+    """What is on its way and what was given up share one limit."""
+    await given_up(ledger, make)
+    await make.dispatched(ledger, make.acceptance(), make.acceptance())
+
+    ended = [
+        await ledger.deliveries.expire(now=make.now + DAY, limit=2, sign=make.sign)
+        for _ in range(3)
+    ]
+
+    assert ended == [2, 1, 0]
+
+
+async def test_requeue_sends_no_dead_letter_that_ran_out(ledger: Ledger, make: Maker) -> None:
+    """A dead letter whose time is over stays dead, also when its content is gone."""
+    handed = await given_up(ledger, make)
+    await ledger.deliveries.expire(now=make.now + DAY, limit=10, sign=make.sign)
     assert await ledger.retention.destroy(1, now=make.now + DAY, sign=make.sign)
 
     sent = await ledger.deliveries.requeue(
@@ -197,18 +258,9 @@ async def test_expire_tells_the_country_in_the_same_transaction(
     await make.dispatched(ledger, make.acceptance(), make.acceptance())
 
     def tell(events: list[Event]) -> list[Notice]:
-        if not told:
+        if not told or len(events) != 2:
             raise ZeroDivisionError
-        subject = sha256(str(len(events)).encode()).digest()
-        return [
-            Notice(
-                country=Country.MEXICO,
-                at=make.now,
-                event="message-expired-unread",
-                subject=subject,
-                token="told",
-            )
-        ]
+        return [unread("told")]
 
     async def run() -> int:
         return await ledger.deliveries.expire(

@@ -187,6 +187,7 @@ async def test_statements_use_the_partial_indexes(world: World) -> None:
             "ix_deliveries_unpublished": publishing.UNCLAIMED,
             "ix_deliveries_in_queue": queues.WAITING,
             "ix_deliveries_open": endings.OVERDUE,
+            "ix_deliveries_given_up": endings.GIVEN_UP,
             "ix_deliveries_leased": leasing.RELEASE,
             "ix_deliveries_dead_lettered": endings.DEAD,
             "ix_deliveries_unopened": key_counts.UNOPENED,

@@ -125,14 +125,16 @@ async def test_note_use_is_of_what_this_desk_holds(ledger: Ledger, make: Maker) 
 async def test_note_use_refuses_what_was_destroyed(
     world: World, ledger: Ledger, make: Maker
 ) -> None:
-    """The content is gone by its time, or the desk has signed that it destroyed it."""
-    gone, recalled, recall = await make.handed(
-        ledger, acceptance(make), acceptance(make), acceptance(make)
-    )
+    """By its time, or by the desk's own word; what the gateway destroyed early is still read."""
+    gone, early, recalled, recall = await make.handed(ledger, *(acceptance(make) for _ in range(4)))
 
     def destroy(connection: Connection) -> None:
         connection.execute(
             update(messages).where(messages.c.message_id == gone.message_id),
+            {"destroyed_at": NOW, "expires": NOW},
+        )
+        connection.execute(
+            update(messages).where(messages.c.message_id == early.message_id),
             {"destroyed_at": NOW},
         )
         number = connection.execute(
@@ -152,10 +154,11 @@ async def test_note_use_refuses_what_was_destroyed(
     await world.run(destroy)
 
     answers = [
-        await ledger.deliveries.note_use(use(each), now=NOW) for each in (gone, recalled, recall)
+        await ledger.deliveries.note_use(use(each), now=NOW)
+        for each in (gone, recalled, early, recall)
     ]
 
-    assert answers == [UNKNOWN, UNKNOWN, UseNoted(at=NOW)]
+    assert answers == [UNKNOWN, UNKNOWN, UseNoted(at=NOW), UseNoted(at=NOW)]
 
 
 @pytest.mark.parametrize(

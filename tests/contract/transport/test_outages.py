@@ -154,7 +154,7 @@ async def test_feed_brings_again_what_was_held_when_the_connection_is_lost(
         await feed.settle(old[:1])
         new = await take(feed, 2)
         await feed.settle(old)
-        await feed.give_back(old)
+        await feed.dead_letter(old)
         await feed.settle(new)
 
     assert numbers(new) == [1, 2]

@@ -15,6 +15,7 @@ from yarl import URL
 
 from broker.errors import Code, ConfigurationError, TransportUnavailableError
 from broker.model.names import DeskRef, Pair, QueueName, channel_queue
+from broker.transport import feed as feeding
 from broker.transport.publish import CONTENT_TYPE
 from broker.transport.rabbitmq import RabbitTransport, open_rabbitmq
 from broker.transport.topology import CHANNEL_QUEUE, PAIR_QUEUE, Topology
@@ -226,6 +227,58 @@ async def test_declare_refuses_a_queue_that_exists_with_other_arguments(
     assert list(confirmed) == [1]
 
 
+async def test_declare_makes_the_other_queues_when_some_need_an_operator(
+    amqp_url: str, topology: Topology, channel: AbstractChannel
+) -> None:
+    """Whichever stand first: all others exist afterwards, and take what is published."""
+    for needy in (FROM_HONDURAS, FROM_MEXICO):
+        await channel.declare_queue(topology.queue(needy), durable=True)  # a classic queue
+    queues = [FROM_HONDURAS, FROM_MEXICO, FROM_PANAMA, TO_GUATEMALA]
+
+    async with open_rabbitmq(amqp_url, clock=now, topology=topology) as rabbit:
+        with pytest.raises(ConfigurationError):
+            await rabbit.declare(queues)
+        window = [outgoing(n, queue) for n, queue in enumerate(queues, start=1)]
+        confirmed = await rabbit.publish(window, timeout=PATIENCE)
+
+    assert list(confirmed) == [3, 4]
+
+
+async def test_feed_serves_the_other_queues_while_one_needs_an_operator(
+    amqp_url: str, topology: Topology, channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A desk reads on, and the mended queue as well once an operator was there."""
+    monkeypatch.setattr(feeding, "LOOK_AGAIN", timedelta(seconds=0.5))
+    await channel.declare_queue(topology.queue(FROM_MEXICO), durable=True)  # a classic queue
+    async with (
+        open_rabbitmq(amqp_url, clock=now, topology=topology) as rabbit,
+        rabbit.feed([FROM_MEXICO, FROM_PANAMA], prefetch=5) as feed,
+    ):
+        await rabbit.publish([outgoing(1, FROM_PANAMA)], timeout=PATIENCE)
+        held = await take(feed, 1)
+
+        await channel.queue_delete(topology.queue(FROM_MEXICO))
+        await rabbit.declare([FROM_MEXICO])
+        await rabbit.publish([outgoing(2)], timeout=PATIENCE)
+        mended = await take(feed, 1)
+        await feed.settle([*held, *mended])
+
+        assert (numbers(held), numbers(mended)) == ([1], [2])
+        # Nothing was given back meanwhile: the channel is the same.
+        assert list(await feed.take(limit=5, wait=MOMENT)) == []
+
+
+async def test_feed_says_so_when_all_its_queues_need_an_operator(
+    amqp_url: str, topology: Topology, channel: AbstractChannel
+) -> None:
+    """There is nothing to read, and the text says what to do."""
+    await channel.declare_queue(topology.queue(FROM_MEXICO), durable=True)  # a classic queue
+    async with open_rabbitmq(amqp_url, clock=now, topology=topology) as rabbit:
+        with pytest.raises(ConfigurationError, match="delete it there"):
+            async with rabbit.feed([FROM_MEXICO], prefetch=5):
+                pytest.fail("there is nothing to consume from")
+
+
 async def test_publish_serves_the_other_queues_when_one_cannot_be_declared(
     amqp_url: str, topology: Topology, channel: AbstractChannel
 ) -> None:
@@ -295,7 +348,7 @@ async def test_declare_refuses_a_name_that_the_directory_does_not_make(
 # --- dead letters and strangers ---
 
 
-async def test_give_back_ends_in_the_dead_letters_when_the_limit_is_reached(
+async def test_feed_that_is_left_too_often_ends_in_the_dead_letters(
     amqp_url: str, topology: Topology
 ) -> None:
     """A message that nobody can take does not circle for ever."""
@@ -303,12 +356,12 @@ async def test_give_back_ends_in_the_dead_letters_when_the_limit_is_reached(
     async with open_rabbitmq(amqp_url, clock=now, topology=limited) as rabbit:
         await rabbit.declare([FROM_MEXICO])
         await rabbit.publish([outgoing(5)], timeout=PATIENCE)
-        async with rabbit.feed([FROM_MEXICO], prefetch=1) as feed:
-            rounds = 0
-            while arrivals := await feed.take(limit=1, wait=timedelta(seconds=2)):
-                await feed.give_back(arrivals)
-                rounds += 1
-                assert rounds < 20
+        rounds, came = 0, True
+        while came:
+            async with rabbit.feed([FROM_MEXICO], prefetch=1) as feed:
+                came = bool(await feed.take(limit=1, wait=timedelta(seconds=2)))
+            rounds += 1
+            assert rounds < 20
 
         assert await next_dead_letter(rabbit) == 5
 

@@ -1,12 +1,11 @@
 """Every sentence of the ports ``Transport`` and ``Feed``, against both adapters."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from datetime import timedelta
 
 import pytest
 
-from broker.ports.transport import Feed
 from tests.contract.transport.conftest import (
     FROM_HONDURAS,
     FROM_MEXICO,
@@ -168,7 +167,7 @@ async def test_settle_is_final(world: World) -> None:
 
 
 async def test_settle_ignores_what_is_not_held_when_repeated(world: World) -> None:
-    """Settling, giving back and dead-lettering what was settled before does nothing."""
+    """Settling and dead-lettering what was settled before does nothing."""
     await world.post(outgoing(1), outgoing(2))
 
     async with world.transport.feed([FROM_MEXICO], prefetch=5) as feed:
@@ -176,32 +175,26 @@ async def test_settle_ignores_what_is_not_held_when_repeated(world: World) -> No
         world.note([first])
         for _ in range(2):
             await feed.settle([first])
-        await feed.give_back([first])
         await feed.dead_letter([first])
-        await feed.give_back([second])
 
-        assert numbers(await take(feed, 1)) == [2]
+    async with world.transport.feed([FROM_MEXICO], prefetch=5) as feed:
+        assert numbers(await take(feed, 1)) == [second.number]
 
 
-async def test_give_back_lets_another_feed_take(world: World) -> None:
-    """What one desk session returns, the next one gets."""
+async def test_feed_that_is_left_lets_another_take_at_once(world: World) -> None:
+    """What one desk session held when it ended, the one that waits beside it gets."""
     await world.post(outgoing(1))
 
-    async with world.transport.feed([FROM_MEXICO], prefetch=5) as one:
-        arrivals = await take(one, 1)
+    async with AsyncExitStack() as leaving:
+        feed = await leaving.enter_async_context(world.transport.feed([FROM_MEXICO], prefetch=5))
+        await take(feed, 1)
         async with world.transport.feed([FROM_MEXICO], prefetch=5) as other:
-            assert list(await other.take(limit=5, wait=MOMENT)) == []
-            taking = asyncio.gather(take_any(one), take_any(other))
-            await asyncio.sleep(0.1)
-            await one.give_back(arrivals)
-            by_one, by_other = await taking
+            taking = asyncio.create_task(take(other, 1))
+            await asyncio.sleep(MOMENT.total_seconds())
+            assert not taking.done()
+            await leaving.aclose()
 
-    assert by_one + by_other == [1]
-
-
-async def take_any(feed: Feed) -> list[int]:
-    """Take whatever comes in a second."""
-    return numbers(await feed.take(limit=5, wait=timedelta(seconds=1)))
+            assert numbers(await taking) == [1]
 
 
 async def test_feed_gives_back_on_leaving(world: World) -> None:
