@@ -63,15 +63,19 @@ class EnlaceClient(AgencyCalls, DeskCalls):
             ProblemError, UnreachableError, AnswerError: As :meth:`send`.
         """
         found: list[Noticed] = []
-        while True:
-            request = Request(method="GET", path="/v1/notices", query=(("after", str(after)),))
-            page = wire.read_notices((await self._request(request)).body)
+        cursor: int | None = after
+        while cursor is not None:
+            request = Request(method="GET", path="/v1/notices", query=(("after", str(cursor)),))
+            page, following = wire.read_notices((await self._request(request)).body)
             after = rising((number for number, _ in page), after=after)
             for number, token in page:
                 receipts = await self.receipts(token)
                 found.append(read_notice(number, token, keys=receipts.keys, counts=receipts.counts))
-            if not page:
-                return tuple(found)
+            if following is not None and following <= cursor:
+                # A gateway that goes round in circles would keep us for ever.
+                raise AnswerError("the list of notices does not end")
+            cursor = following
+        return tuple(found)
 
     async def requests(
         self, *, received: bool, state: RequestState | None = None

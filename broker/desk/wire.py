@@ -178,14 +178,16 @@ def read_noted_uses(body: bytes, expected: int) -> tuple[datetime | NotSettled, 
     return results(body, lambda members: moment(members["at"]), expected=expected)
 
 
-def read_notices(body: bytes) -> tuple[tuple[int, str], ...]:
-    """Read a page of notices: number and compact JWS of each."""
-    return read(
-        body,
-        lambda members: tuple(
-            (whole(each["number"]), text(each["notice"])) for each in members["notices"]
-        ),
-    )
+def read_notices(body: bytes) -> tuple[tuple[tuple[int, str], ...], int | None]:
+    """Read a page of notices, number and compact JWS of each, and where to go on."""
+
+    def page(members: Mapping[str, Any]) -> tuple[tuple[tuple[int, str], ...], int | None]:
+        found = tuple((whole(each["number"]), text(each["notice"])) for each in members["notices"])
+        # A gateway that says nothing of it lists on until nothing comes.
+        cursor = members.get("cursor", found[-1][0] if found else None)
+        return found, None if cursor is None else whole(cursor)
+
+    return read(body, page)
 
 
 def read_directory(body: bytes) -> DirectoryRecord:

@@ -179,6 +179,9 @@ class KeyLedger(Protocol):
     async def pickups(self) -> Sequence[Pickup]:
         """List what was noted, sorted by party."""
 
+    async def was_told(self, country: Country, subject: bytes) -> bool:
+        """Say whether this country has a notice on this subject, before one is signed."""
+
     async def add_notice(self, notice: Notice) -> bool:
         """Write a notice, unless this country has one on this subject; say whether it was new."""
 

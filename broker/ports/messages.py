@@ -27,7 +27,7 @@ class IdTaken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryMoved:
-    """Not recorded: since the message was sealed, administrators have changed the directory."""
+    """Not recorded: the directory, or by a recall what it relies on, has changed since."""
 
 
 class MessageLedger(Protocol):
@@ -60,8 +60,10 @@ class MessageLedger(Protocol):
         the one that it answers: see :mod:`broker.ports.requests`.
 
         A message that names a version of the directory is recorded only if that is the version
-        at the moment of recording: none is sealed to a key that was not active then. What is
-        known already is answered first, whatever the version.
+        at the moment of recording: none is sealed to a key that was not active then. It is
+        recorded only while nothing that it relies on is recalled: a permission that was taken
+        back lets nothing pass that comes after. What is known already is answered first,
+        whatever has changed.
         """
 
     async def known(self, ids: Collection[MessageId]) -> Mapping[MessageId, Sequence[KnownMessage]]:

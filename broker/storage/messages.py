@@ -20,6 +20,7 @@ from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit, Sort
 from broker.storage.known import known_messages
 from broker.storage.message_rows import Rows
+from broker.storage.overtaken import Recalled
 from broker.storage.status import message_status
 from broker.storage.tables import log, messages
 from broker.storage.taking_back import TakingBack, take_back
@@ -71,6 +72,9 @@ def record_all(
     known = _look_up(
         transaction.connection, [recording.acceptance.message_id for recording in recordings]
     )
+    recalled = Recalled.of(
+        transaction.connection, [recording.acceptance for recording in recordings]
+    )
     rows = Rows()
     taken_back: list[TakingBack | None] = []
     answers: list[Recorded | IdTaken | DirectoryMoved] = []
@@ -80,9 +84,10 @@ def record_all(
         if name in known:
             answers.append(known[name].answer(acceptance.body_mac))
             continue
-        # Whoever changes the directory holds the same lock: the version cannot move between
-        # this look and the commit.
-        if acceptance.directory_version not in {None, transaction.head.directory}:
+        # Whoever changes the directory, or recalls, holds the same lock: neither can happen
+        # between this look and the commit.
+        has_moved = acceptance.directory_version not in {None, transaction.head.directory}
+        if has_moved or recalled.overtakes(acceptance):
             answers.append(DirectoryMoved())
             continue
         receipt = receipts.draw(transaction, _accepted(acceptance), recording.sign)
@@ -91,6 +96,7 @@ def record_all(
         rows.add(transaction, acceptance, receipt, desk_receipts=hidden)
         answers.append(Recorded(receipt=receipt, replayed=False))
         taken_back.append(TakingBack.of(acceptance, recording.sign))
+        recalled.note(acceptance)
     rows.insert(transaction)
     for each in taken_back:
         if each is not None:

@@ -234,13 +234,18 @@ async def test_notices_are_written_once_for_each_country(
         with pytest.raises(LedgerUnavailableError):
             await ledger.keys.add_notice(notice)
 
+        was_told = await ledger.keys.was_told(Country.MEXICO, notice.subject)
         is_new = await ledger.keys.add_notice(notice)
+        assert await ledger.keys.was_told(Country.MEXICO, notice.subject)
+        assert not await ledger.keys.was_told(Country.PANAMA, notice.subject)
+        assert not await ledger.keys.was_told(Country.MEXICO, other.subject)
         assert await ledger.keys.add_notice(replace(notice, country=Country.PANAMA))
         assert await ledger.keys.add_notice(other)
         told = await ledger.keys.notices(Country.MEXICO, limit=9)
         rest = await ledger.keys.notices(Country.MEXICO, after=1, limit=9)
 
     assert is_new is (fault == FAULTS[0])
+    assert was_told is not is_new
     assert told == [
         NumberedNotice(number=1, notice=notice),
         NumberedNotice(number=3, notice=other),
