@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import zip_longest
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 
 from broker.errors import Code, KeyUnavailableError
 from broker.model.names import AgencyRef, DeskRef, Pair, QueueName, Scope, channel_queue
@@ -94,8 +94,15 @@ class DirectoryRecord:
         return {token: at for token, at in pairs if at is not None}
 
 
-Document: TypeAlias = tuple[str, datetime | None]
-"""A signed document, and when it came, where that was noted."""
+class Document(NamedTuple):
+    """A signed document that somebody known has signed."""
+
+    owner: Owner
+    token: str
+    came_at: datetime | None
+    """None: it was not noted."""
+
+
 RECEIPTS: Final = Holder.service("receipts")
 TOKENS: Final = Holder.service("tokens")
 
@@ -176,9 +183,9 @@ class Directory:
     @property
     def witnessed(self) -> tuple[Document, ...]:
         """What somebody known has signed, whether it counts or not, and when it came."""
-        signed = {*self._trusted.witnessed}
+        signed = self._trusted.witnessed
         came = zip_longest(self.record.statements, self.record.recorded)
-        return tuple((token, at) for token, at in came if token in signed)
+        return tuple(Document(signed[token], token, at) for token, at in came if token in signed)
 
     @property
     def version(self) -> int:

@@ -107,7 +107,7 @@ class DirectoryWatch:
         record = await self._store.load()
         self._read_at = now
         directory, rejected = await self._verify(record, now)
-        self.is_taken_back = not self._recollection.agrees(directory.witnessed)
+        self.is_taken_back = not self._recollection.agrees(directory)
         if self.is_taken_back:
             # A document that was there is gone, or stands elsewhere: perhaps the one that
             # took a key out. What this gateway has seen goes on counting, before all else.
@@ -120,7 +120,7 @@ class DirectoryWatch:
             # Somebody wrote into the ledger what no country vouches for.
             log.error("key-statement:rejected", reason=reason, version=record.version)
         if not self.is_taken_back:
-            self._recollection.keep(directory.witnessed, frozenset(directory.vouched_for))
+            self._recollection.keep(directory)
         self._put(directory)
 
     async def _verify(

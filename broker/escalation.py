@@ -60,22 +60,22 @@ class Escalations:
             LedgerUnavailableError: What was not done is done at the next look.
         """
         now, told = self.clock(), 0
-        while page := await self.ledger.to_escalate(now=now, limit=PAGE):
-            done = [await self._try(request, now) for request in page]
-            told += done.count(True)
-            if None in done:
-                # What failed would come again at once: it waits for the next look.
-                break
+        after: Request | None = None
+        # Behind the last of a page, so that what fails keeps no other back: it waits for the
+        # next look.
+        while page := await self.ledger.to_escalate(now=now, after=after, limit=PAGE):
+            told += [await self._try(request, now) for request in page].count(True)
+            after = page[-1]
         return told
 
-    async def _try(self, request: Request, now: datetime) -> bool | None:
-        """Escalate one; None if that failed: it keeps no other from being escalated."""
+    async def _try(self, request: Request, now: datetime) -> bool:
+        """Escalate one; False if another process did, or if that failed."""
         done: list[bool] = []
 
         async def step() -> None:
             done.append(await self._escalate(request, now))
 
-        return done[0] if await attempt("escalation", step) else None
+        return await attempt("escalation", step) and done[0]
 
     async def _escalate(self, request: Request, now: datetime) -> bool:
         notices = [

@@ -39,11 +39,11 @@ from broker.model.message import (
     SealedPosting,
     SignedPosting,
 )
-from broker.model.names import NO_KEY, AgencyRef, ContentHash, DeskRef, MessageId
+from broker.model.names import NO_KEY, AgencyRef, ContentHash, DeskRef, LogPosition, MessageId
 from broker.model.status import MessageStatus
 from broker.origin_seal import verify_origin_seal
 from broker.ports.clock import Clock
-from broker.ports.messages import DirectoryMoved, IdTaken, MessageLedger, Recorded
+from broker.ports.messages import IdTaken, MessageLedger, Overtaken, Recorded
 from broker.ports.receipts import SignReceipt
 from broker.sealing.content import SignedContent
 from broker.sealing.route import route_of
@@ -93,9 +93,10 @@ class Exchange:
         1. Did this agency write these bytes?
         2. Are they a message, and may it go where it wants?
         3. Close it for the desks, and forget what it says.
-        4. Record it, unless the directory has changed since: then all of this is done again,
-           so that nothing is ever sealed to a key that was taken out. After the commit the
-           sender has a receipt, and nothing is lost.
+        4. Record it, unless the directory has changed since, or a recall took back what the
+           rules went by: then all of this is done again, so that nothing is ever sealed to a
+           key that was taken out, nor handed on by a permission that was. After the commit
+           the sender has a receipt, and nothing is lost.
 
         Args:
             posting: The body, and the ``Message-Signature`` that came with it; or what its
@@ -110,15 +111,15 @@ class Exchange:
             accepted = await self._try_to_accept(posting, sender)
             if accepted is not None:
                 return accepted
-            # The directory changed between the choice of keys and the record: perhaps one of
-            # these keys was just taken out. Nothing was recorded; everything is asked anew.
+            # Something changed between the judgement and the record: perhaps one of these keys
+            # was just taken out. Nothing was recorded; everything is asked anew.
             await self.directory.refresh()
         raise UnavailableError(Code.OVERLOADED, retry_after=MOVED)
 
     async def _try_to_accept(
         self, posting: Posting | SealedPosting, sender: AgencyRef
     ) -> Accepted | None:
-        """Accept by the directory of this moment; None if it was no longer the newest."""
+        """Accept by what is known at this moment; None if it was overtaken."""
         now = self.clock()
         version = self.directory.at(now).version
         signed = self._authenticate(posting, sender, now)
@@ -138,7 +139,7 @@ class Exchange:
             self._acceptance(signed, routed, keys, sealed, now), directory_version=version
         )
         recorded = await self.ledger.record(acceptance, sign=self.sign_receipt)
-        if isinstance(recorded, DirectoryMoved):
+        if isinstance(recorded, Overtaken):
             return None
         # A crash here loses nothing either: the relay finds the record, and the sender, who
         # has no answer, asks again and gets the same receipt.
@@ -188,14 +189,15 @@ class Exchange:
             if isinstance(signed, ClaimedPosting)
             else validate(signed, self.schemas, now=now, words=policy.words)
         )
+        known = await self._known(named_messages(message.facts))
         circumstances = Circumstances(
             directory=directory,
             policy=policy,
-            known=await self._known(named_messages(message.facts)),
+            known=known,
             now=now,
             is_sealed=isinstance(signed, ClaimedPosting),
         )
-        return authorise(message, circumstances)
+        return replace(authorise(message, circumstances), relies_on=_not_recalled(known))
 
     async def _known(
         self, named: Collection[MessageId]
@@ -254,6 +256,7 @@ class Exchange:
             channel=message.to.channel,
             facts=message.facts,
             roots=routed.roots,
+            relies_on=routed.relies_on,
             hides_recipients=hides_recipients(message, self._current, now),
             facts_digest=signed.facts_digest if isinstance(signed, ClaimedPosting) else None,
         )
@@ -271,6 +274,14 @@ class Exchange:
     @property
     def _current(self) -> Directory:
         return self.directory.current
+
+
+def _not_recalled(
+    known: Mapping[MessageId, Sequence[KnownMessage]],
+) -> frozenset[LogPosition]:
+    return frozenset(
+        number for each in known.values() for one in each for number in one.not_recalled
+    )
 
 
 def _sealed_to(

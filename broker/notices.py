@@ -30,7 +30,7 @@ PAGE: Final = 200
 """Deliveries in one notice at most: 12 KiB."""
 
 SETTLED: Final = timedelta(minutes=2)
-"""By then every gateway has read the act, and what it let through is recorded."""
+"""So long after one gateway has read the act all have, and what they let through is recorded."""
 
 SignNotice = Callable[[bytes], str]
 """Signs a payload as :data:`NOTICE_TYP`, with the receipt key of the moment."""
@@ -43,24 +43,28 @@ class Notices:
     ledger: KeyLedger
     sign: SignNotice
     issuer: str
-    _told: set[tuple[str, KeyId]] = field(default_factory=set)
-    """Compromises of which this process has told all: nothing is sealed to such a key any more."""
+    _next: dict[tuple[str, KeyId], datetime | None] = field(default_factory=dict)
+    """When this process tells of a compromise again; None when it has told all."""
 
     async def tell(self, decisions: Decisions, now: datetime) -> int:
         """Write a notice for every compromise that was not told yet; say how many are new.
 
-        A crash in between leaves some countries untold until the next round: each notice
-        has a subject of its own and is written once.
+        Of each twice, at once and when nothing is sealed to the key any more. A crash in between
+        leaves some countries untold until the next round: each notice has a subject of its own
+        and is written once.
         """
         told = 0
         for decision in decisions.by_id.values():
             if decision.act.kind is ActKind.COMPROMISE and decision.in_force(now):
                 for kid in decision.act.keys:
-                    if (decision.act.id, kid) in self._told:
+                    compromise = (decision.act.id, kid)
+                    due = self._next.get(compromise, now)
+                    if due is None or now < due:
                         continue
                     told += await self._tell_of(decision, kid, now)
-                    if decision.act.at + SETTLED <= now:
-                        self._told.add((decision.act.id, kid))
+                    # From when this process saw it: what an act says of its time may be long ago.
+                    is_first = compromise not in self._next
+                    self._next[compromise] = now + SETTLED if is_first else None
         return told
 
     async def _tell_of(self, decision: Decision, kid: KeyId, now: datetime) -> int:
@@ -84,9 +88,13 @@ class Notices:
         deliveries: Sequence[AffectedDelivery],
         now: datetime,
     ) -> bool:
+        # All numbers: a list that has grown since is told again, whole.
+        numbers = " ".join(str(each.number) for each in deliveries)
         subject = hashlib.sha256(
-            f"{decision.act.id}\0{kid}\0{country}\0{deliveries[0].number}".encode()
+            f"{decision.act.id}\0{kid}\0{country}\0{numbers}".encode()
         ).digest()
+        if await self.ledger.was_told(country, subject):
+            return False
         payload: JsonObject = {
             "iss": self.issuer,
             "event": COMPROMISED,

@@ -7,7 +7,7 @@ does not help who never saw the document; all others notice.
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,28 +19,44 @@ from broker.errors import ConfigurationError
 from keys import strict_json
 from keys.custody.file import MAX_FILE_BYTES, exclusive, replace_private
 from keys.errors import CustodyError, KeyFormatError
-from keys.strict_json import JsonValue
+from keys.root import Roots
+from keys.strict_json import JsonObject
 
 COUNTED: Final = "+"
 WITHOUT: Final = "-"
-SEEN: Final = re.compile(r"[+-][0-9a-f]{64}", re.ASCII)
+SEEN: Final = re.compile(r"[+-][A-Z]{2}[0-9a-f]{64}", re.ASCII)
 
 log = structlog.get_logger()
+
+
+class Witnessed(Protocol):
+    """What is remembered of a directory."""
+
+    @property
+    def witnessed(self) -> Sequence[Document]:
+        """What somebody known has signed, in its order."""
+
+    @property
+    def vouched_for(self) -> Sequence[str]:
+        """What of it counts."""
+
+    @property
+    def roots(self) -> Roots:
+        """Whose root is pinned."""
 
 
 class Recollection(Protocol):
     """Remembers which signed documents were there, and when they came."""
 
-    def agrees(self, there: Sequence[Document]) -> bool:
-        """Do these begin with all that were remembered, in the same order?"""
+    def agrees(self, directory: Witnessed) -> bool:
+        """Does it begin with all that was remembered, in the same order?
 
-    def keep(self, there: Sequence[Document], counting: Collection[str]) -> None:
-        """Remember these in their order; one that counted once is never forgotten.
-
-        Args:
-            there: ``Directory.witnessed``.
-            counting: Those of them that count: ``Directory.vouched_for``.
+        Of owners whose root was pinned then and is pinned now: whom one knows anew may have
+        signed before.
         """
+
+    def keep(self, directory: Witnessed) -> None:
+        """Remember it; what counted once is never forgotten."""
 
     def refusal(self) -> ConfigurationError:
         """Say what an operator must do where they do not agree."""
@@ -51,23 +67,33 @@ class InMemory:
 
     def __init__(self) -> None:
         self.seen: tuple[str, ...] = ()
-        """SHA-256 of each, in hexadecimal; one that has counted begins with ``+``."""
+        """Owner and SHA-256 of each, in hexadecimal; one that has counted begins with ``+``."""
+        self.owners: frozenset[str] = frozenset()
+        """Whose roots were pinned."""
 
-    def agrees(self, there: Sequence[Document]) -> bool:
+    def agrees(self, directory: Witnessed) -> bool:
         """See ``Recollection.agrees``."""
-        digests = [*map(_digest, there)]
-        known = set(digests)
+        owners = self.owners & {owner.value for owner in directory.roots}
+        there = [name for name in map(_name, directory.witnessed) if name[:2] in owners]
+        known = set(there)
         # One that never counted may go; but while it is there it stays in its place, or an
         # act that came too late could be put where it would have been in time.
-        remembered = [one[1:] for one in self.seen if one[0] == COUNTED or one[1:] in known]
-        return digests[: len(remembered)] == remembered
+        remembered = [
+            one[1:]
+            for one in self.seen
+            if one[1:3] in owners and (one[0] == COUNTED or one[1:] in known)
+        ]
+        return there[: len(remembered)] == remembered
 
-    def keep(self, there: Sequence[Document], counting: Collection[str]) -> None:
+    def keep(self, directory: Witnessed) -> None:
         """See ``Recollection.keep``."""
-        before = {one[1:] for one in self.seen if one[0] == COUNTED}
-        counted = before | {_digest(each) for each in there if each[0] in counting}
+        counting = {*directory.vouched_for}
+        counted = {one[1:] for one in self.seen if one[0] == COUNTED}
+        counted |= {_name(each) for each in directory.witnessed if each.token in counting}
+        self.owners = frozenset(owner.value for owner in directory.roots)
         self.seen = tuple(
-            f"{COUNTED if digest in counted else WITHOUT}{digest}" for digest in map(_digest, there)
+            f"{COUNTED if name in counted else WITHOUT}{name}"
+            for name in map(_name, directory.witnessed)
         )
 
     def refusal(self) -> ConfigurationError:
@@ -86,27 +112,28 @@ class InFile(InMemory):
         """
         super().__init__()
         self._file = file
-        self.seen = _read(file)
+        self.seen, self.owners = _read(file)
 
-    def keep(self, there: Sequence[Document], counting: Collection[str]) -> None:
+    def keep(self, directory: Witnessed) -> None:
         """See ``Recollection.keep``; a file that cannot be written stops nobody from working."""
-        before = self.seen
-        super().keep(there, counting)
-        if self.seen == before:
+        before = (self.seen, self.owners)
+        super().keep(directory)
+        if (self.seen, self.owners) == before:
             return
         try:
             with exclusive(self._file):
-                self._write(there)
+                self._write(directory)
         except (ConfigurationError, CustodyError):
             log.error("directory:not-remembered")  # noqa: TRY400 - the text is what matters
 
-    def _write(self, there: Sequence[Document]) -> None:
+    def _write(self, directory: Witnessed) -> None:
         # Another process of the same client may have seen more meanwhile.
         other = InMemory()
-        other.seen = _read(self._file)
-        if other.agrees(there):
+        other.seen, other.owners = _read(self._file)
+        if other.agrees(directory):
             # A crash in between leaves the older memory: it agrees with all that came later.
-            replace_private(self._file, strict_json.write({"seen": list(self.seen)}))
+            members: JsonObject = {"owners": [*sorted(self.owners)], "seen": [*self.seen]}
+            replace_private(self._file, strict_json.write(members))
 
     def refusal(self) -> ConfigurationError:
         """See ``Recollection.refusal``."""
@@ -118,24 +145,25 @@ class InFile(InMemory):
         )
 
 
-def _digest(document: Document) -> str:
-    token, at = document
+def _name(document: Document) -> str:
     # The moment belongs to it: without it, or with another, the same act decides something else.
+    at = document.came_at
     moment = "" if at is None else at.astimezone(UTC).isoformat()
-    return hashlib.sha256(f"{moment}\n{token}".encode("utf-8", "replace")).hexdigest()
+    text = f"{moment}\n{document.token}".encode("utf-8", "replace")
+    return document.owner.value + hashlib.sha256(text).hexdigest()
 
 
-def _read(file: Path) -> tuple[str, ...]:
-    unreadable = ConfigurationError(f"{file}: cannot be read; look why before you remove it")
+def _read(file: Path) -> tuple[tuple[str, ...], frozenset[str]]:
     if not file.exists():
-        return ()
+        return (), frozenset()
+    unreadable = ConfigurationError(f"{file}: cannot be read; look why before you remove it")
     try:
-        listed: JsonValue = strict_json.parse_object(file.read_bytes()[:MAX_FILE_BYTES])["seen"]
+        members = strict_json.parse_object(file.read_bytes()[:MAX_FILE_BYTES])
+        seen, owners = members["seen"], members["owners"]
     except (OSError, KeyFormatError, KeyError):
         raise unreadable from None
-    if not isinstance(listed, list):
+    if not isinstance(seen, list) or not isinstance(owners, list):
         raise unreadable
-    seen = tuple(str(digest) for digest in listed)
-    if not all(SEEN.fullmatch(one) for one in seen):
+    if not all(SEEN.fullmatch(str(one)) for one in seen):
         raise unreadable
-    return seen
+    return tuple(map(str, seen)), frozenset(map(str, owners))

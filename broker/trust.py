@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from keys import act, signed, statement
+from keys import act, jws, signed, statement
 from keys import root as root_form
 from keys.act import act_id
 from keys.decide import decide
 from keys.decisions import Decisions
 from keys.errors import KeysError, RootError, StatementError
 from keys.holder import Holder
-from keys.identifiers import KeyId, Owner
+from keys.identifiers import KeyId, Owner, kid_owner, parse_kid
 from keys.key import KeyUse
 from keys.ring import RingEntry, announce
 from keys.root import ROOT_TYP, Root, RootChain, Roots
@@ -40,8 +40,9 @@ class Trusted:
     Also what counts no more: a country that changes its root, or names two keys alike, takes
     nothing out of this list. So it only grows, and who misses something knows that it is gone.
     """
-    witnessed: tuple[str, ...]
-    """The same, and what they signed that does not count: too late, or out of order.
+    witnessed: Mapping[str, Owner]
+    """The same, each with its signers' owner, and what they signed that does not count: too late,
+    or out of order.
 
     In another place it might count, so it stays in its own. What nobody here has signed stands
     nowhere, and is nobody's memory.
@@ -97,7 +98,7 @@ def trust(
         entries=tuple(announce(one, decisions.events_of(kid)) for kid, one in newest.items()),
         decisions=decisions,
         tokens=tuple(token for token in tokens if token not in left_out),
-        witnessed=tuple(token for token in tokens if token not in noise),
+        witnessed={token: _owner_of(token) for token in tokens if token not in noise},
         rejected=tuple(left_out.values()),
     )
 
@@ -105,6 +106,12 @@ def trust(
 def _typ_of(token: str) -> str:
     # What begins otherwise is one person's act, or nothing at all.
     return signed.typ_of(token) or UNKNOWN if token.startswith("{") else ACT
+
+
+def _owner_of(token: str) -> Owner:
+    if _typ_of(token) == ACT:
+        return kid_owner(parse_kid(jws.read_header(token, max_bytes=act.MAX_ACT_CHARS).kid))
+    return kid_owner(signed.read(token).kids[0])
 
 
 def _chains(tokens: Sequence[str], pinned: Mapping[Owner, Root]) -> Roots:

@@ -16,6 +16,8 @@ from keys.strict_json import JsonObject, JsonValue
 SPAN: Final = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 UNITS: Final = MappingProxyType({"s": "seconds", "m": "minutes", "h": "hours", "d": "days"})
 LONGEST_LOCK: Final = timedelta(days=30)
+LONGEST_SPAN: Final = timedelta(days=36_525)
+"""With one of thousands of years no date could be reckoned any more."""
 USES: Final = tuple(use for use in KeyUse if use is not KeyUse.ROOT_SIGNATURE)
 
 
@@ -97,7 +99,10 @@ def _span(value: JsonValue) -> timedelta:
     found = SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise PolicyError("expected a span such as 24h or 30d")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    span = timedelta(**{UNITS[found[2]]: int(found[1])})
+    if span > LONGEST_SPAN:
+        raise PolicyError("a span is of a hundred years at most")
+    return span
 
 
 def _percent(value: JsonValue) -> int:

@@ -5,12 +5,14 @@ header can see two algorithms (RFC 7515 section 4 lets a reader refuse it; we do
 """
 
 import json
-from typing import NoReturn, TypeAlias
+import re
+from typing import Final, NoReturn, TypeAlias
 
 from keys.errors import KeyFormatError
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
+SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parse_object(data: bytes) -> JsonObject:
@@ -19,10 +21,14 @@ def parse_object(data: bytes) -> JsonObject:
     The caller caps the size: nesting is refused only where Python's own stack ends.
 
     Raises:
-        KeyFormatError: Not UTF-8, not JSON, not an object, or a member stands twice.
+        KeyFormatError: Not UTF-8, not JSON, not an object, a member stands twice, or half a
+            surrogate pair stands alone.
     """
     try:
         value = DECODER.decode(data.decode("utf-8"))
+        if SURROGATE.search(data):
+            # A pair is one character. Half of one is none, and cannot be written as UTF-8.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise KeyFormatError("not a strict JSON object") from None
     if not isinstance(value, dict):

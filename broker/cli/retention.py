@@ -62,20 +62,22 @@ def add(
     inbox: InboxOption,
 ) -> None:
     """Keep a message of this inbox, to the end of a day at most a year ahead."""
-    from broker.desk.holds import DeskHold, write_hold  # noqa: PLC0415
+    from broker.desk.holds import DeskHold, locked  # noqa: PLC0415
     from broker.desk.inbox import inbox_file  # noqa: PLC0415
     from broker.desk.rewriting import find, is_tombstone  # noqa: PLC0415
 
     terminal, now, inbox = terminal_of(context), datetime.now(UTC), inbox_file(inbox)
-    if not now.date() <= until.date() <= (now + LONGEST).date():
-        raise CommandError(terminal.text("hold.until"))
-    line = find(inbox, message, origin)
-    if line is None or is_tombstone(line):
-        terminal.warn("hold.none", id=message)
-        finish(ExitCode.NOT_FOUND)
-        return
     hold = DeskHold(origin=origin, message_id=message, reason=reason, until=until.date())
-    write_hold(inbox, hold, at=now)
+    if not hold.runs(now) or hold.until > (now + LONGEST).date():
+        raise CommandError(terminal.text("hold.until"))
+    with locked(inbox) as holds:
+        # Asked under the lock: what is destroyed a moment before is not said to be held.
+        line = find(inbox, message, origin)
+        if line is None or is_tombstone(line):
+            terminal.warn("hold.none", id=message)
+            finish(ExitCode.NOT_FOUND)
+            return
+        holds.write(hold, at=now)
     terminal.rows([_hold(hold, now)], HOLD_COLUMNS)
 
 

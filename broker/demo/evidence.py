@@ -12,7 +12,7 @@ from broker.demo.proofs import Check
 from broker.demo.senders import Senders
 from broker.desk.failures import OpeningError
 from broker.desk.inbox import read_inbox
-from broker.desk.receipts import ReceiptCheck
+from broker.desk.receipts import ReceiptCheck, Sent
 from broker.desk.stored import verify_line
 from broker.desk.trust import Trust
 from broker.directory import Directory
@@ -102,15 +102,14 @@ def _is_accepted(progress: Progress, receipts: ReceiptCheck) -> bool:
     if accepted is None or status is None or accepted.receipt != status.receipt:
         return False
     try:
-        content = receipts.check_accepted(
+        receipts.check_accepted(
             accepted.receipt,
-            message_id=scene.id,
-            origin=scene.sender,
+            Sent(message_id=scene.id, origin=scene.sender, desks=frozenset(scene.desks)),
             recipients=accepted.recipients,
         )
     except EvidenceError:
         return False
-    return content.recipients.keys() == set(scene.desks)
+    return True
 
 
 def _is_desk_answer(copy: Copy) -> bool:

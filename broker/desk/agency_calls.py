@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from broker.admission.desk_word import MESSAGE_ID
@@ -11,14 +11,17 @@ from broker.desk import sign, wire
 from broker.desk.connection import JSON_TYPE, Connection
 from broker.desk.failures import AnswerError
 from broker.desk.origin_seal import seal_as_origin, taken_back
+from broker.desk.receipts import Sent
 from broker.desk.session import Answer, Query, Request
 from broker.desk.status import read_status
 from broker.desk.wire import Posted, Recipient
-from broker.errors import Code, ConfigurationError, SignatureError
+from broker.errors import Code, ConfigurationError, EvidenceError, SignatureError
+from broker.evidence.receipts import verify_receipt
+from broker.model.events import EventKind
 from broker.model.message import Posting, SealedPosting
-from broker.model.names import AgencyRef, Json, MessageId
+from broker.model.names import AgencyRef, DeskRef, Json, MessageId
 from broker.model.status import MessageStatus
-from broker.sealing.wire import content_hash
+from broker.sealing.wire import content_hash, parse
 from keys.key import SigningKey
 from schemas.loader import SchemaSet
 
@@ -89,13 +92,9 @@ class AgencyCalls(Connection):
         replayed = answer.headers.get("Idempotent-Replay") == "true"
         receipts.check_accepted(
             posted.receipt,
-            message_id=posted.id,
-            origin=origin,
+            _sent(posting, posted.id, origin),
             recipients=posted.recipients,
             replayed=replayed,
-            content_hash=content_hash(posting.jwe, fewest=0)
-            if isinstance(posting, SealedPosting)
-            else None,
         )
         return Accepted(
             id=posted.id,
@@ -120,13 +119,13 @@ class AgencyCalls(Connection):
                 it, by what is known here.
             ProblemError, UnreachableError, AnswerError: The directory could not be asked, or
                 this agency has not sent what it takes back.
+            EvidenceError, AnswerError: By the gateway's word of who has what is taken back, it
+                would be sealed to somebody else.
         """
         directory = await self.directory()
         posting = self.sign(message, second=second) if isinstance(message, bytes) else message
         named = taken_back(posting.body)
-        held_by = None
-        if named is not None:
-            held_by = [each.desk for each in (await self.status(named)).recipients]
+        held_by = None if named is None else await self._desks_of(named)
         return await asyncio.to_thread(
             seal_as_origin,
             posting,
@@ -162,6 +161,26 @@ class AgencyCalls(Connection):
         answer = await self._request(Request(method="GET", path=f"/v1/messages/{message_id}"))
         return read_status(answer.body)
 
+    async def _desks_of(self, message_id: MessageId) -> Sequence[DeskRef]:
+        """Which desks was this message of ours accepted for? By the gateway's receipt.
+
+        Raises:
+            EvidenceError: The receipt names others than the answer does.
+        """
+        status = await self.status(message_id)
+        receipts = await self.receipts(status.receipt)
+        # Not asked: whether its key counts still. A recall does not wait for what became of that.
+        receipt = verify_receipt(status.receipt, find_key=receipts.keys.get)
+        desks = [each.desk for each in status.recipients]
+        proven = (receipt.event, receipt.message_id, receipt.origin, receipt.content_hash)
+        if (
+            proven != (EventKind.ACCEPTED, message_id, self._agency(), status.content_hash)
+            or status.id != message_id
+            or receipt.recipients.keys() != set(desks)
+        ):
+            raise EvidenceError(Code.EVIDENCE_INVALID)
+        return desks
+
     async def _post(
         self, posting: Posting | SealedPosting, *, query: Query
     ) -> tuple[Answer, Posted]:
@@ -183,3 +202,14 @@ def _request_of(posting: Posting | SealedPosting, query: Query) -> Request:
     else:
         headers, body = {**JSON_TYPE, "Message-Signature": posting.signature}, posting.body
     return Request(method="POST", path="/v1/messages", query=query, headers=headers, body=body)
+
+
+def _sent(posting: Posting | SealedPosting, message_id: MessageId, origin: AgencyRef) -> Sent:
+    sent = Sent(message_id=message_id, origin=origin, desks=sign.desks_named_by(posting))
+    if isinstance(posting, Posting):
+        return sent
+    return replace(
+        sent,
+        content_hash=content_hash(posting.jwe, fewest=0),
+        kids=[each.kid for each in parse(posting.jwe, fewest=0).recipients],
+    )

@@ -1,13 +1,20 @@
 """``/v1/requests`` as the gateway writes it, read strictly."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from broker.desk.failures import AnswerError
-from broker.desk.values import agency_ref, desk_ref, listed, moment, optional_text, text, whole
+from broker.desk.values import (
+    agency_ref,
+    desk_ref,
+    listed,
+    moment,
+    optional_text,
+    read,
+    text,
+    whole,
+)
 from broker.model.names import AgencyRef, DeskRef, MessageId, Pair, QueueName, channel_queue
 from broker.ports.requests import RequestState
 from keys.charter import ChannelName
@@ -76,14 +83,13 @@ def read_convened(body: bytes) -> AskedPage[ConvenedAsked]:
     Raises:
         AnswerError: It is not what the protocol says.
     """
-    try:
-        members = json.loads(body)
-        return AskedPage(
+    return read(
+        body,
+        lambda members: AskedPage(
             requests=tuple(_convened(each) for each in listed(members["requests"])),
             cursor=_cursor(members["cursor"]),
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise AnswerError("the list of requests cannot be read") from None
+        ),
+    )
 
 
 def read_asked(body: bytes) -> AskedPage[AskedRequest]:
@@ -92,14 +98,13 @@ def read_asked(body: bytes) -> AskedPage[AskedRequest]:
     Raises:
         AnswerError: It is not what the protocol says.
     """
-    try:
-        members = json.loads(body)
-        return AskedPage(
+    return read(
+        body,
+        lambda members: AskedPage(
             requests=tuple(_request(each) for each in listed(members["requests"])),
             cursor=_cursor(members["cursor"]),
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise AnswerError("the list of requests cannot be read") from None
+        ),
+    )
 
 
 def _request(members: Mapping[str, Any]) -> AskedRequest:

@@ -20,6 +20,7 @@ from broker.desk.desk_calls import DeskCalls
 from broker.desk.failures import AnswerError
 from broker.desk.notices import Noticed, read_notice
 from broker.desk.session import Request
+from broker.desk.values import rising
 from broker.ports.recalls import Order
 from broker.ports.requests import RequestState
 
@@ -41,15 +42,14 @@ class EnlaceClient(AgencyCalls, DeskCalls):
             ProblemError, UnreachableError, AnswerError: As :meth:`send`.
         """
         found: list[Order] = []
+        after = 0
         while True:
-            after = found[-1].number if found else 0
             query = (("state", "open" if only_open else "all"), ("after", str(after)))
             answer = await self._request(Request(method="GET", path="/v1/recalls", query=query))
             page = recalls.read_orders(answer.body)
             if not page:
                 return tuple(found)
-            if page[0].number <= after:
-                raise AnswerError("the gateway lists again what was listed")
+            after = rising((each.number for each in page), after=after)
             found += page
 
     async def notices(self, *, after: int = 0) -> tuple[Noticed, ...]:
@@ -63,15 +63,19 @@ class EnlaceClient(AgencyCalls, DeskCalls):
             ProblemError, UnreachableError, AnswerError: As :meth:`send`.
         """
         found: list[Noticed] = []
-        while True:
-            request = Request(method="GET", path="/v1/notices", query=(("after", str(after)),))
-            page = wire.read_notices((await self._request(request)).body)
+        cursor: int | None = after
+        while cursor is not None:
+            request = Request(method="GET", path="/v1/notices", query=(("after", str(cursor)),))
+            page, following = wire.read_notices((await self._request(request)).body)
+            after = rising((number for number, _ in page), after=after)
             for number, token in page:
                 receipts = await self.receipts(token)
-                found.append(read_notice(number, token, keys=receipts.keys))
-            if not page:
-                return tuple(found)
-            after = page[-1][0]
+                found.append(read_notice(number, token, keys=receipts.keys, counts=receipts.counts))
+            if following is not None and following <= cursor:
+                # A gateway that goes round in circles would keep us for ever.
+                raise AnswerError("the list of notices does not end")
+            cursor = following
+        return tuple(found)
 
     async def requests(
         self, *, received: bool, state: RequestState | None = None

@@ -18,7 +18,7 @@ from broker.desk.held_keys import HeldKeys
 from broker.desk.known_directory import BETWEEN_LOOKS, LOOKS, KnownDirectory
 from broker.desk.pins import Pins
 from broker.desk.profile import Profile
-from broker.desk.receipts import ReceiptCheck, unknown_signer
+from broker.desk.receipts import ReceiptCheck
 from broker.desk.retry import PATIENT, RetryPolicy, with_retries
 from broker.desk.session import Answer, Request, Session
 from broker.desk.stream import STEADY, StreamSettings
@@ -152,14 +152,21 @@ class Connection:
         return self._directory.current or await self.directory()
 
     async def receipts(self, token: str) -> ReceiptCheck:
-        """Hold receipts against the directory, and look again when this one's key is new."""
-        directory = await self._require_directory()
+        """Hold receipts against the directory.
+
+        Looks again when the key of this one is new here, or does not count as it seems: a gateway
+        signs by what it knows already.
+        """
+        receipts = self._receipts_by(await self._require_directory())
         for look in range(LOOKS):
-            if unknown_signer(token, directory.receipt_keys) is None:
+            if not receipts.may_be_out_of_date(token):
                 break
             if look:
                 await self.timing.sleep(BETWEEN_LOOKS.total_seconds())
-            directory = await self.directory()
+            receipts = self._receipts_by(await self.directory())
+        return receipts
+
+    def _receipts_by(self, directory: Directory) -> ReceiptCheck:
         return ReceiptCheck(
             keys=directory.receipt_keys,
             issuer=self.profile.issuer,

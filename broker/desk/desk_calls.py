@@ -85,7 +85,7 @@ class DeskCalls(Connection):
 
         Raises:
             EvidenceError: A receipt does not prove what it should.
-            NotReadyError: A receipt key signed it that is not pinned here.
+            NotReadyError: A receipt key signed it that nobody has stated, as far as is known here.
             ProblemError, UnreachableError, AnswerError: As ``EnlaceClient.send``.
         """
         await self._wallet.refresh()
@@ -198,7 +198,7 @@ class DeskCalls(Connection):
         for ref, result in zip(refs, results, strict=True):
             if isinstance(result, Settled):
                 receipts = await self._known_receipts(result.receipt)
-                receipts.check_settled(ref, result)
+                receipts.check_settled(ref, result, desk=self.profile.desk)
         return results
 
     async def _hand_in(self, name: str, tokens: Sequence[str]) -> bytes:

@@ -12,7 +12,7 @@ from broker.desk.prove import ProvenMessage
 from broker.desk.stored import verify_line
 from broker.desk.trust import Trust
 from broker.model.facts import KnownMessage
-from broker.model.names import DeskRef, MessageId
+from broker.model.names import NO_KEY, DeskRef, MessageId
 
 FindLines: TypeAlias = Callable[[Collection[MessageId]], Sequence[bytes]]
 """``Store.lines_of``."""
@@ -51,4 +51,6 @@ def _known(proven: ProvenMessage, desk: DeskRef) -> KnownMessage:
         # Of what derives from others we do not know where it ends.
         roots=frozenset() if facts.lineage else frozenset({message.id}),
         desks=frozenset(proven.receipt.recipients),
+        # As far as the receipt says: what became of the other copies it cannot know.
+        held_by=frozenset(each for each, kid in proven.receipt.recipients.items() if kid != NO_KEY),
     )

@@ -4,7 +4,8 @@
 
     DeskError
     ├─ ProblemError       the gateway refused: the sender acts, by ``code``
-    │  └─ AccessError     it gave no token: the keeper of the client key acts
+    │  ├─ AccessError     it gave no token: the keeper of the client key acts
+    │  └─ BusyError        an UnreachableError too: it still asks to wait
     ├─ UnreachableError   no answer within the deadline: the same call may succeed later
     ├─ AnswerError        an answer that the protocol does not know: call an operator
     ├─ TakenBackError     what was signed and seen before is not served any more: call one, too
@@ -64,6 +65,10 @@ class AccessError(ProblemError):
 
 class UnreachableError(DeskError):
     """The gateway gave no usable answer until the deadline; sending again is safe."""
+
+
+class BusyError(ProblemError, UnreachableError):
+    """The gateway, or a proxy before it, still asked to wait at the deadline."""
 
 
 class AnswerError(DeskError):

@@ -1,25 +1,26 @@
 """Legal holds of a desk: what they name is not destroyed while they run (SG-08).
 
 They stand in a file beside the inbox, one line for each; the newest line of a message counts.
+Whoever destroys keeps the file locked until it is done: a hold counts from before, or is refused.
 """
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import orjson
+from typing import Final, TypeAlias
 
 from broker.desk.failures import StoreError
-from broker.desk.inbox import FLAGS, OWNER_ONLY, sync_folder
-from broker.desk.rewriting import moment, read_lines
+from broker.desk.rewriting import moment
+from broker.desk.word_file import LockedWords, Word, locked_words, read_words
 from broker.evidence.receipts import parse_agency
 from broker.model.names import AgencyRef, MessageId
 from schemas.vocabulary import LegalHoldReason
 
 Named: TypeAlias = tuple[AgencyRef, MessageId]
+BEHIND_UTC: Final = timedelta(hours=12)
+"""Where a day ends last: a court's last day is over when it is over everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class DeskHold:
 
     def runs(self, now: datetime) -> bool:
         """Whether nothing of the message may be destroyed now."""
-        return not self.lifted and now.date() <= self.until
+        return not self.lifted and (now - BEHIND_UTC).date() <= self.until
 
 
 def holds_file(inbox: Path) -> Path:
@@ -43,65 +44,85 @@ def holds_file(inbox: Path) -> Path:
     return inbox.with_name(f"{inbox.stem}.holds.jsonl")
 
 
-def read_holds(inbox: Path) -> Mapping[Named, DeskHold]:
-    """Read the newest word on each message; a hold that cannot be read stops everything.
+class LockedHolds:
+    """The holds of an inbox while nobody else may change them; made by :func:`locked`."""
+
+    def __init__(self, path: Path, words: LockedWords) -> None:
+        self._path = path
+        self._words = words
+
+    def read(self) -> Mapping[Named, DeskHold]:
+        """Read the newest word on each message.
+
+        Raises:
+            StoreError: The file cannot be read, or a line is damaged or cut.
+        """
+        return _newest(self._words.read(), self._path)
+
+    def write(self, hold: DeskHold, *, at: datetime) -> None:
+        """Add a word on a message; on the disk when it returns.
+
+        Raises:
+            StoreError: It was not written; or what stands there cannot be read.
+        """
+        self.read()
+        self._words.write(
+            {
+                "id": hold.message_id,
+                "origin": str(hold.origin),
+                "reason": hold.reason.value,
+                "until": hold.until.isoformat(),
+                "lifted": hold.lifted,
+                "at": moment(at),
+            }
+        )
+
+
+@contextmanager
+def locked(inbox: Path) -> Iterator[LockedHolds]:
+    """Wait until nobody else holds or destroys in this inbox, and keep it so.
 
     Raises:
-        StoreError: The file cannot be read, or a line is damaged.
+        StoreError: The file cannot be opened or locked, or was replaced meanwhile.
     """
     path = holds_file(inbox)
-    if not path.exists():
-        return {}
-    holds: dict[Named, DeskHold] = {}
-    for line in read_lines(path):
-        hold = _hold(line, path)
-        holds[hold.origin, hold.message_id] = hold
-    return holds
+    with locked_words(path) as words:
+        yield LockedHolds(path, words)
+
+
+def read_holds(inbox: Path) -> Mapping[Named, DeskHold]:
+    """Read the newest word on each message, to show it: nothing may be destroyed by it.
+
+    Raises:
+        StoreError: The file cannot be read, or a line is damaged or cut.
+    """
+    path = holds_file(inbox)
+    return _newest(read_words(path), path)
 
 
 def write_hold(inbox: Path, hold: DeskHold, *, at: datetime) -> None:
     """Add a word on a message; on the disk when it returns.
 
     Raises:
-        StoreError: It was not written.
+        StoreError: It was not written; or what stands there cannot be read.
     """
-    line = {
-        "id": hold.message_id,
-        "origin": str(hold.origin),
-        "reason": hold.reason.value,
-        "until": hold.until.isoformat(),
-        "lifted": hold.lifted,
-        "at": moment(at),
-    }
-    append_line(holds_file(inbox), line)
+    with locked(inbox) as holds:
+        holds.write(hold, at=at)
 
 
-def append_line(path: Path, line: Mapping[str, object]) -> None:
-    """Add a line to a file beside the inbox; on the disk when it returns.
-
-    Raises:
-        StoreError: It was not written.
-    """
-    try:
-        descriptor = os.open(path, FLAGS, OWNER_ONLY)
-        try:
-            os.write(descriptor, orjson.dumps(line) + b"\n")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from None
+def _newest(words: Sequence[Word], path: Path) -> Mapping[Named, DeskHold]:
+    holds = [_hold(word, path) for word in words]
+    return {(hold.origin, hold.message_id): hold for hold in holds}
 
 
-def _hold(line: Mapping[str, Any], path: Path) -> DeskHold:
+def _hold(word: Word, path: Path) -> DeskHold:
     try:
         return DeskHold(
-            origin=parse_agency(line["origin"]),
-            message_id=MessageId(str(line["id"])),
-            reason=LegalHoldReason(line["reason"]),
-            until=date.fromisoformat(line["until"]),
-            lifted=line["lifted"] is True,
+            origin=parse_agency(word["origin"]),
+            message_id=MessageId(str(word["id"])),
+            reason=LegalHoldReason(word["reason"]),
+            until=date.fromisoformat(word["until"]),
+            lifted=word["lifted"] is True,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise StoreError(f"{path}: a hold is damaged") from None

@@ -20,7 +20,7 @@ import structlog
 
 from broker.desk.failures import StoreError
 from broker.desk.store import Entry
-from broker.desk.wire import ContentRef
+from broker.desk.wire import LAST_HAND_OVER, ContentRef
 from broker.model.names import ContentHash, HandOverNumber, MessageId
 
 OWNER_ONLY: Final = 0o600
@@ -79,7 +79,7 @@ class Inbox:
 
     @property
     def last_hand_over(self) -> HandOverNumber:
-        """The highest hand-over number in the file; 0 if it is empty."""
+        """The highest hand-over number in the file that a gateway takes back; 0 if none is."""
         return self._last
 
     def __len__(self) -> int:
@@ -117,7 +117,7 @@ class Inbox:
             if not self._open:
                 raise StoreError(f"{self._path}: closed, after a failure or for good")
             try:
-                _write_all(self._file, data)
+                write_all(self._file, data)
                 # A crash before this line may lose these lines; nobody was told of them.
                 os.fsync(self._file)
             except OSError as error:
@@ -200,7 +200,8 @@ class Inbox:
         if not self.holds(ref):
             known = self._places.get(ref.message_id, ())
             self._places[ref.message_id] = (*known, _Place(ref.content_hash, self._size))
-        self._last = max(self._last, hand_over)
+        if hand_over <= LAST_HAND_OVER:
+            self._last = max(self._last, hand_over)
 
 
 def inbox_file(path: Path) -> Path:
@@ -244,7 +245,8 @@ def _read_line(line: bytes) -> tuple[ContentRef, HandOverNumber] | None:
         return None
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it: a disk that is nearly full takes less at once than it is given."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -80,7 +80,7 @@ class KnownDirectory:
     async def _look(self) -> Directory:
         found = await self._ask_for_it()
         for _ in range(LOOKS - 1):
-            if self._recollection.agrees(found.directory.witnessed):
+            if self._recollection.agrees(found.directory):
                 break
             # Perhaps another gateway answered, which has not read yet what we have seen.
             await self._timing.sleep(BETWEEN_LOOKS.total_seconds())
@@ -106,8 +106,8 @@ class KnownDirectory:
 
     def _with_what_was_seen(self, found: _Known) -> _Known:
         directory = found.directory
-        if self._recollection.agrees(directory.witnessed):
-            self._recollection.keep(directory.witnessed, frozenset(directory.vouched_for))
+        if self._recollection.agrees(directory):
+            self._recollection.keep(directory)
             return found
         # Perhaps it was the act that took a key out: what this client has seen goes on counting.
         log.error("directory:taken-back", version=directory.version)

@@ -13,7 +13,9 @@ from keys.errors import KeysError
 from keys.identifiers import KeyId, parse_kid
 from keys.key import VerificationKey
 
-NOTICE_TYP = "enlace-notice+jws"
+NOTICE_TYP: Final = "enlace-notice+jws"
+MAX_NOTICE_CHARS: Final = 64 * 1024
+"""Of one that names many deliveries."""
 COMPROMISED: Final = "key-compromised"
 OVERDUE: Final = "request-overdue"
 UNREAD: Final = "message-expired-unread"
@@ -44,28 +46,45 @@ class Noticed:
 Members: TypeAlias = Mapping[str, Any]
 
 
-def read_notice(number: int, token: str, *, keys: Mapping[KeyId, VerificationKey]) -> Noticed:
+def read_notice(
+    number: int,
+    token: str,
+    *,
+    keys: Mapping[KeyId, VerificationKey],
+    counts: Callable[[KeyId, datetime], bool],
+) -> Noticed:
     """Read a notice and prove it.
 
+    Args:
+        number: Where it stands among this country's.
+        token: Compact JWS.
+        keys: The receipt keys of the exchange.
+        counts: Did this one count at that moment? ``Directory.receipt_counts``.
+
     Raises:
-        EvidenceError: Not signed by a receipt key of the exchange, or no notice of an event
-            that this program knows.
+        EvidenceError: Not signed by a receipt key of the exchange that counted then, or no
+            notice of an event that this program knows.
     """
     try:
-        verified = jws.verify_compact(token, typ=NOTICE_TYP, find_key=keys.get, max_bytes=64 * 1024)
+        verified = jws.verify_compact(
+            token, typ=NOTICE_TYP, find_key=keys.get, max_bytes=MAX_NOTICE_CHARS
+        )
         members: Members = strict_json.parse_object(verified.payload)
-        return READERS[members["event"]](number, members)
+        noticed = READERS[members["event"]](number, members)
     except (KeysError, KeyError, TypeError, ValueError, OverflowError, OSError):
         raise EvidenceError(Code.EVIDENCE_INVALID) from None
+    if not counts(verified.kid, noticed.at):
+        raise EvidenceError(Code.EVIDENCE_INVALID)
+    return noticed
 
 
 def _compromised(number: int, members: Members) -> Noticed:
     return Noticed(
         number=number,
         event=COMPROMISED,
-        at=_moment(members["at"]),
+        at=moment_of(members["at"]),
         kid=parse_kid(members["kid"]),
-        since=_moment(members["since"]),
+        since=moment_of(members["since"]),
         deliveries=tuple(_delivery(each) for each in members["deliveries"]),
     )
 
@@ -76,11 +95,11 @@ def _overdue(number: int, members: Members) -> Noticed:
     return Noticed(
         number=number,
         event=OVERDUE,
-        at=_moment(members["at"]),
+        at=moment_of(members["at"]),
         deliveries=(_delivery(members) if late is None else _hidden(members),),
         late=late,
         channel=None if channel is None else str(channel),
-        due=_moment(members["due"]),
+        due=moment_of(members["due"]),
     )
 
 
@@ -88,7 +107,7 @@ def _unread(number: int, members: Members) -> Noticed:
     return Noticed(
         number=number,
         event=UNREAD,
-        at=_moment(members["at"]),
+        at=moment_of(members["at"]),
         deliveries=tuple(_delivery(each) for each in members["deliveries"]),
     )
 
@@ -97,7 +116,7 @@ def _refused(number: int, members: Members) -> Noticed:
     return Noticed(
         number=number,
         event=REFUSED,
-        at=_moment(members["at"]),
+        at=moment_of(members["at"]),
         deliveries=(_delivery(members),),
         reason=RefusalReason(members["reason"]),
     )
@@ -117,11 +136,12 @@ def _hidden(members: Members) -> tuple[str, str, None]:
     return str(members["mid"]), str(members["org"]), None
 
 
+def moment_of(seconds: object) -> datetime:
+    """Read the time of a notice."""
+    return datetime.fromtimestamp(_whole(seconds), UTC)
+
+
 def _whole(number: object) -> int:
     if not isinstance(number, int) or isinstance(number, bool):
         raise TypeError
     return number
-
-
-def _moment(seconds: object) -> datetime:
-    return datetime.fromtimestamp(_whole(seconds), UTC)

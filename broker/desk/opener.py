@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,24 +15,25 @@ from broker.desk.known_directory import BETWEEN_LOOKS, LOOKS
 from broker.desk.membership import MEMBERS_STEP, UNKNOWN_STEP
 from broker.desk.open import OpenedMessage, open_hand_over
 from broker.desk.pins import Pins
+from broker.desk.prove import NOT_COUNTED_STEP
 from broker.desk.receipts import RECEIPT_KEY_STEP
 from broker.desk.trust import Trust
-from broker.desk.wallet import Held
 from broker.desk.wire import ReceivedHandOver
 from broker.directory import Directory
 from broker.model.events import RefusalReason
 from schemas.loader import SchemaSet
 
 DIRECTORY_AGE: Final = timedelta(seconds=60)
-"""How long a key that a country took back may still count here."""
+"""How old a directory may be before it is asked for again.
+
+The last one counts on while the gateway cannot be reached, or says that nothing has changed.
+"""
 MENDED_BY_FILES: Final = frozenset(
     {"decryption-key", "receipt-key", "root", "issuer", UNKNOWN_STEP}
 )
 """What a desk lacks that its keeper may have put in place a moment ago."""
 
-KEY_REASONS: Final = frozenset({RefusalReason.SIGNATURE_NOT_VALID, RefusalReason.CANNOT_OPEN})
-"""What another look at the directory may put right."""
-LOOKED_FOR: Final = frozenset({RECEIPT_KEY_STEP, UNKNOWN_STEP, MEMBERS_STEP})
+LOOKED_FOR: Final = frozenset({RECEIPT_KEY_STEP, NOT_COUNTED_STEP, UNKNOWN_STEP, MEMBERS_STEP})
 """What a gateway acts by already, and another may not show yet."""
 
 log = structlog.get_logger()
@@ -59,6 +60,15 @@ class Outcome:
     not_ready: list[NotReadyError] = field(default_factory=list)
     """One for each message that must not be answered before this desk is mended."""
 
+    def left_of(self, fresh: Sequence[ReceivedHandOver]) -> Sequence[ReceivedHandOver]:
+        """Which of these have not opened?"""
+        opened = {each.hand_over.ref for each in self.opened}
+        return [each for each in fresh if each.ref not in opened]
+
+    def followed_by(self, again: "Outcome") -> "Outcome":
+        """Take another judgement of all that had not opened."""
+        return replace(again, opened=self.opened + again.opened)
+
 
 class Opener:
     """Opens batches for one desk, against a directory that is never much out of date."""
@@ -84,59 +94,42 @@ class Opener:
         """
         await self._client.wallet.refresh()
         held = self._client.wallet.current
-        outcome = await self._open(fresh, held)
+        outcome = await self._look_on(fresh)
         if not any(each.step in MENDED_BY_FILES for each in outcome.not_ready):
             return outcome
         await self._client.wallet.look()
         if self._client.wallet.current is held:
             return outcome
         # The key, or what it is held against, came after the message.
-        judged = {each.hand_over.ref for each in outcome.opened}
-        judged |= {each.hand_over.ref for each in outcome.unopened}
-        again = [each for each in fresh if each.ref not in judged]
-        second = await self._open(again, self._client.wallet.current)
-        return Outcome(
-            opened=outcome.opened + second.opened,
-            unopened=outcome.unopened + second.unopened,
-            not_ready=second.not_ready,
-        )
+        return outcome.followed_by(await self._look_on(outcome.left_of(fresh)))
 
-    async def _open(self, fresh: Sequence[ReceivedHandOver], held: Held) -> Outcome:
+    async def _look_on(self, fresh: Sequence[ReceivedHandOver]) -> Outcome:
+        """Open by the directory that is here, and what does not open by a newer one.
+
+        A key may have been stated, a member have joined or an agency's function have changed
+        after we last looked. A refusal is final, and a desk that stops must be started by
+        people, so we look again before; while what the gateway acts by is in none, we look on.
+        """
         directory = await self._recent_directory()
-        first = await asyncio.to_thread(self._try_open, fresh, directory, held)
-        if not _may_be_out_of_date(first):
-            return first
-        # A key may have been stated after we last looked. A refusal is final, and a desk
-        # that stops must be started by people, so we look again before; if we cannot, these
-        # stay unanswered and come again.
-        done = {id(each.hand_over) for each in first.opened}
-        again = [each for each in fresh if id(each) not in done]
-        try:
-            second = await self._open_again(again, held)
-        except UnreachableError:
-            log.warning("directory:unreachable", postponed=len(again))
-            return Outcome(opened=first.opened, not_ready=first.not_ready)
-        return Outcome(
-            opened=first.opened + second.opened,
-            unopened=second.unopened,
-            not_ready=second.not_ready,
-        )
-
-    async def _open_again(self, again: Sequence[ReceivedHandOver], held: Held) -> Outcome:
-        """Open by the newest directory; while what the gateway acts by is in none, look on."""
-        directory = await self.refresh_directory()
-        outcome = await asyncio.to_thread(self._try_open, again, directory, held)
-        for _ in range(LOOKS - 1):
-            if not _is_looked_for(outcome):
+        outcome = await asyncio.to_thread(self._try_open, fresh, directory)
+        for look in range(LOOKS):
+            if not (_is_looked_for(outcome) or (look == 0 and outcome.unopened)):
                 break
-            await self._client.timing.sleep(BETWEEN_LOOKS.total_seconds())
-            directory = await self.refresh_directory()
-            outcome = await asyncio.to_thread(self._try_open, again, directory, held)
+            if look:
+                await self._client.timing.sleep(BETWEEN_LOOKS.total_seconds())
+            left = outcome.left_of(fresh)
+            try:
+                directory = await self.refresh_directory()
+            except UnreachableError:
+                # They stay unanswered, and come again.
+                log.warning("directory:unreachable", postponed=len(left))
+                return replace(outcome, unopened=[])
+            again = await asyncio.to_thread(self._try_open, left, directory)
+            outcome = outcome.followed_by(again)
         return outcome
 
-    def _try_open(
-        self, fresh: Sequence[ReceivedHandOver], directory: Directory, held: Held
-    ) -> Outcome:
+    def _try_open(self, fresh: Sequence[ReceivedHandOver], directory: Directory) -> Outcome:
+        held = self._client.wallet.current
         profile = held.profile
         trust = Trust(
             directory=directory,
@@ -185,11 +178,6 @@ class Opener:
         directory = await self._client.directory()
         self._directory, self._directory_at = directory, self._client.timing.clock()
         return directory
-
-
-def _may_be_out_of_date(outcome: Outcome) -> bool:
-    """Could a newer directory name a key or a member that this one does not know?"""
-    return any(each.reason in KEY_REASONS for each in outcome.unopened) or _is_looked_for(outcome)
 
 
 def _is_looked_for(outcome: Outcome) -> bool:

@@ -12,7 +12,7 @@ from broker.errors import FieldProblem
 MAX_TEXT_CHARS: Final = 2000
 """Of a text that somebody else wrote and a person will read."""
 LONGEST_WAIT: Final = timedelta(hours=1)
-"""A longer ``Retry-After`` is not believed; whoever waits gives up before."""
+"""A longer ``Retry-After`` is not believed: a stream has no deadline, and would wait for it."""
 
 
 def read_problem(status: int, headers: Mapping[str, str], body: bytes) -> ProblemError:

@@ -6,6 +6,7 @@ from the receipt: a key or a signature counts if it was good when the message wa
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from broker.admission.decided import policy_of
 from broker.admission.message_signature import verify_message_signature
@@ -25,6 +26,9 @@ from broker.model.events import EventKind, RefusalReason
 from broker.model.message import Message, Posting, SignedPosting
 from broker.model.names import AgencyRef
 from keys.identifiers import KeyId
+
+NOT_COUNTED_STEP: Final = "receipt-key-not-counted"
+"""What is said of a receipt whose key did not count then; a desk looks again before it refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +68,10 @@ def read_receipt(token: str, trust: Trust) -> ReceiptContent:
         receipt = verify_receipt(token, find_key=trust.receipt_keys.get)
     except EvidenceError:
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt") from None
-    if (
-        receipt.event is not EventKind.ACCEPTED
-        or receipt.issuer != trust.issuer
-        or receipt.at.tzinfo is None
-        or not trust.directory.receipt_counts(receipt.signed_with, receipt.at)
-    ):
+    if receipt.event is not EventKind.ACCEPTED or receipt.issuer != trust.issuer:
         raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step="receipt")
+    if not trust.directory.receipt_counts(receipt.signed_with, receipt.at):
+        raise OpeningError(RefusalReason.RECEIPT_NOT_VALID, step=NOT_COUNTED_STEP)
     return receipt
 
 

@@ -1,26 +1,32 @@
 """Recalls and rectifications as the gateway lists them, and a desk's answers to them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from broker.admission.dispose import DISPOSITION_TYP
-from broker.desk.failures import AnswerError
 from broker.desk.receipts import ReceiptCheck
 from broker.desk.status import read_order_status
-from broker.desk.wire import NotSettled
+from broker.desk.values import (
+    agency_ref,
+    desk_ref,
+    listed,
+    moment,
+    read,
+    text,
+    whole,
+)
+from broker.desk.wire import NotSettled, results
 from broker.errors import Code, EvidenceError
-from broker.evidence.receipts import parse_agency
 from broker.model.events import DeliveryState, EventKind
-from broker.model.names import ContentHash, DeliveryNumber, DeskRef, MessageId
+from broker.model.names import ContentHash, DeliveryNumber, MessageId
 from broker.ports.recalls import Order
 from keys import jws
 from keys import strict_json as canonical
 from keys.key import SigningKey
 from keys.strict_json import JsonObject
-from schemas.vocabulary import Compartment, Country, Disposition, KeptReason, Kind
+from schemas.vocabulary import Disposition, KeptReason, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +75,7 @@ def read_orders(body: bytes) -> tuple[Order, ...]:
     Raises:
         AnswerError: It is not what the protocol says.
     """
-    try:
-        return tuple(_order(each) for each in json.loads(body)["recalls"])
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise AnswerError("the list of recalls cannot be read") from None
+    return read(body, lambda members: tuple(_order(each) for each in listed(members["recalls"])))
 
 
 def read_answered(body: bytes, *, expected: int) -> tuple[Answered | NotSettled, ...]:
@@ -81,13 +84,7 @@ def read_answered(body: bytes, *, expected: int) -> tuple[Answered | NotSettled,
     Raises:
         AnswerError: It is not what the protocol says.
     """
-    try:
-        results = tuple(_answered(each) for each in json.loads(body)["results"])
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise AnswerError("the results cannot be read") from None
-    if len(results) != expected:
-        raise AnswerError("the gateway answered for another number of entries")
-    return results
+    return results(body, _answered, expected=expected)
 
 
 def check_answered(receipts: ReceiptCheck, answer: Answer, result: Answered) -> None:
@@ -110,28 +107,23 @@ def check_answered(receipts: ReceiptCheck, answer: Answer, result: Answered) -> 
 
 
 def _order(members: Mapping[str, Any]) -> Order:
-    origin, desk = members["origin"], members["recipient"]
     return Order(
-        number=DeliveryNumber(int(members["number"])),
+        number=DeliveryNumber(whole(members["number"])),
         kind=Kind(members["kind"]),
-        id=MessageId(str(members["id"])),
-        origin=parse_agency(f"{origin['country']}/{origin['agency']}"),
-        subject=MessageId(str(members["of"])),
-        desk=DeskRef(
-            country=Country(desk["country"]), compartment=Compartment(desk["compartment"])
-        ),
-        content_hash=ContentHash(str(members["content_hash"])),
-        accepted_at=datetime.fromisoformat(members["accepted_at"]),
+        id=MessageId(text(members["id"])),
+        origin=agency_ref(members["origin"]),
+        subject=MessageId(text(members["of"])),
+        desk=desk_ref(members["recipient"]),
+        content_hash=ContentHash(text(members["content_hash"])),
+        accepted_at=moment(members["accepted_at"]),
         state=DeliveryState(members["delivery"]),
         status=read_order_status(members["order"]),
     )
 
 
-def _answered(members: Mapping[str, Any]) -> Answered | NotSettled:
-    if "error" in members:
-        return NotSettled(code=str(members["error"]["code"]))
+def _answered(members: Mapping[str, Any]) -> Answered:
     return Answered(
-        recall=MessageId(str(members["id"])),
+        recall=MessageId(text(members["id"])),
         disposition=Disposition(members["disposition"]),
-        receipt=str(members["receipt"]),
+        receipt=text(members["receipt"]),
     )

@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from broker.desk.failures import StoreError
-from broker.desk.holds import DeskHold, Named, read_holds
+from broker.desk.holds import DeskHold, Named, locked, read_holds
 from broker.desk.reviews import DeskReview, read_reviews
-from broker.desk.rewriting import Line, is_tombstone, read_lines, rewrite, tombstone
+from broker.desk.rewriting import (
+    Line,
+    is_tombstone,
+    is_unfinished,
+    read_lines,
+    rewrite,
+    tombstone,
+)
 from broker.evidence.receipts import parse_agency
 from broker.model.names import AgencyRef, MessageId
 
@@ -59,10 +66,11 @@ def destroy_expired(inbox: Path, *, now: datetime) -> int:
     Raises:
         StoreError: A subscription writes the file, or it cannot be written.
     """
-    holds = read_holds(inbox)
-    if not any(each.due is Due.GOES for each in look(inbox, now=now)):
+    is_due = any(each.due is Due.GOES for each in look(inbox, now=now))
+    if not is_due and not is_unfinished(inbox):
         return 0
-    return rewrite(inbox, partial(_ended, holds=holds, now=now, inbox=inbox))
+    with locked(inbox) as holds:
+        return rewrite(inbox, partial(_ended, holds=holds.read(), now=now, inbox=inbox))
 
 
 def _is_kept(one: DueMessage, reviews: Mapping[Named, DeskReview], now: datetime) -> bool:

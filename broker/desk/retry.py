@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import aiohttp
 import structlog
 
-from broker.desk.failures import ProblemError, UnreachableError
+from broker.desk.failures import BusyError, ProblemError, UnreachableError
 from broker.desk.timing import Timing
 
 T = TypeVar("T")
@@ -65,8 +65,9 @@ async def with_retries(call: Callable[[], Awaitable[T]], policy: RetryPolicy, ti
     """Call until it succeeds, fails for good, or the deadline would pass.
 
     Raises:
-        ProblemError: The gateway refused, or still asks to wait at the deadline.
-        UnreachableError: There was no connection up to the deadline.
+        ProblemError: The gateway refused.
+        UnreachableError: There was no connection up to the deadline, or, as BusyError, the
+            gateway still asks to wait.
     """
     started = timing.monotonic()
     attempt = 0
@@ -90,6 +91,16 @@ def cause_of(error: Exception) -> str:
 
 
 def _final(error: Exception) -> Exception:
+    if isinstance(error, ProblemError) and is_worth_another_try(error):
+        return BusyError(
+            error.code,
+            status=error.status,
+            detail=error.detail,
+            errors=error.errors,
+            request_id=error.request_id,
+            rule=error.rule,
+            retry_after=error.retry_after,
+        )
     if isinstance(error, ProblemError):
         return error
     return UnreachableError(f"the gateway cannot be reached: {cause_of(error)}")

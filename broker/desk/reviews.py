@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from broker.desk.failures import StoreError
-from broker.desk.holds import Named, append_line, read_holds
-from broker.desk.rewriting import Line, is_message, moment, read_lines, rewrite, tombstone
+from broker.desk.holds import Named, locked
+from broker.desk.rewriting import Line, is_message, moment, rewrite, tombstone
+from broker.desk.word_file import locked_words, read_words
 from broker.evidence.receipts import parse_agency
 from broker.model.names import AgencyRef, MessageId
 from schemas.vocabulary import LegalHoldReason
@@ -49,7 +50,7 @@ def list_reviews(inbox: Path) -> Sequence[DeskReview]:
         StoreError: The file cannot be read, or a line is damaged.
     """
     path = reviews_file(inbox)
-    return [_review(line, path) for line in read_lines(path)] if path.exists() else []
+    return [_review(word, path) for word in read_words(path)]
 
 
 def read_reviews(inbox: Path) -> Mapping[Named, DeskReview]:
@@ -75,7 +76,8 @@ def write_review(inbox: Path, review: DeskReview, *, at: datetime) -> None:
         "until": review.until.isoformat(),
         "at": moment(at),
     }
-    append_line(reviews_file(inbox), line)
+    with locked_words(reviews_file(inbox)) as words:
+        words.write(line)
 
 
 def destroy_reviewed(
@@ -86,11 +88,12 @@ def destroy_reviewed(
     Raises:
         StoreError: A subscription writes the file, or it cannot be written.
     """
-    hold = read_holds(inbox).get((origin, message_id))
-    if hold is not None and hold.runs(now):
-        return False
     change = partial(_reviewed, message_id=message_id, origin=origin, by=by, now=now)
-    return rewrite(inbox, change) > 0
+    with locked(inbox) as holds:
+        hold = holds.read().get((origin, message_id))
+        if hold is not None and hold.runs(now):
+            return False
+        return rewrite(inbox, change) > 0
 
 
 def is_reviewable(line: Line, now: datetime) -> bool:

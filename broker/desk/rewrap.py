@@ -12,8 +12,8 @@ from typing import Final, TypeAlias
 import structlog
 
 from broker.desk.client import EnlaceClient
-from broker.desk.failures import AnswerError
 from broker.desk.sign import sign_rewrap
+from broker.desk.values import rising
 from broker.desk.wire import ContentRef, NotSettled
 from broker.desk.wraps import WaitingEntry
 from broker.errors import ConfigurationError, UnsealError
@@ -87,11 +87,10 @@ class Rewrapper:
             totals.waiting = page.total if page.total is not None else totals.waiting
             if not page.entries:
                 return totals
-            if page.entries[-1].number <= after:
-                raise AnswerError("the gateway lists again what was listed")
+            last = rising((each.number for each in page.entries), after=after)
             wrapped = await asyncio.to_thread(_wrap_all, page.entries, old_key, new_key)
             await self._send(wrapped, totals)
-            after = page.entries[-1].number
+            after = DeliveryNumber(last)
             if on_progress is not None:
                 on_progress(totals)
 

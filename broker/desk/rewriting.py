@@ -1,8 +1,9 @@
 """Lines of an inbox are replaced: destroyed and only a tombstone left, or marked as superseded.
 
 The new file is whole and on the disk before it takes the old one's name: a crash leaves one of
-the two, never half of either. The old bytes are then overwritten, which file systems that copy
-on write, flash memory and backups may undo; docs/life-of-a-message.md says so.
+the two, never half of either. The old bytes keep another name until they are overwritten, so that
+the next run does what this one could not. Overwritten here is not gone everywhere: file systems
+that copy on write, flash memory and backups may keep it; docs/life-of-a-message.md says so.
 """
 
 import os
@@ -15,7 +16,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from broker.desk.failures import StoreError
-from broker.desk.inbox import OWNER_ONLY, Inbox, read_inbox, sync_folder
+from broker.desk.inbox import OWNER_ONLY, Inbox, read_inbox, sync_folder, write_all
 from broker.model.names import AgencyRef, MessageId
 
 Line: TypeAlias = dict[str, Any]
@@ -30,32 +31,34 @@ def rewrite(path: Path, change: Change) -> int:
     """Replace lines of an inbox; say how many. On the disk when it returns.
 
     Raises:
-        StoreError: A subscription writes this file; or it could not be written, and then
-            nothing of it has changed.
+        StoreError: A subscription writes this file; or it could not be written: the text says
+            whether it has changed, and what to do.
     """
     # The lock of the subscription itself: nothing can be appended meanwhile.
     with Inbox(path):
-        changed = 0
-        draft = path.with_name(f"{path.name}.new")
         try:
-            with _made(draft) as new:
-                for line in read_inbox(path):
-                    other = change(orjson.loads(line))
-                    changed += other is not None
-                    _write(new, (line if other is None else orjson.dumps(other)) + b"\n")
-                os.fsync(new)
+            _clear(path)
+            lines = [change(orjson.loads(line)) for line in read_inbox(path)]
+            changed = sum(line is not None for line in lines)
             if not changed:
-                draft.unlink()
                 return 0
-            with _opened(path) as old:
-                # A crash before this line leaves the old file, and the draft, which the next
-                # run makes anew; a crash after it the new one.
-                draft.replace(path)
-                sync_folder(path.parent)
-                _overwrite(old)
+            _make(path, lines)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}; nothing was changed") from None
+        try:
+            sync_folder(path.parent)
+            _clear(path)
+        except OSError as error:
+            raise StoreError(
+                f"{path}: {error.strerror}; it was changed, but what stood there before was not "
+                "overwritten: give the command again"
+            ) from None
     return changed
+
+
+def is_unfinished(path: Path) -> bool:
+    """Did a crash, or a disk that failed, leave bytes that are still to be overwritten?"""
+    return _draft_of(path).exists() or _old_of(path).exists()
 
 
 def is_message(line: Line, message_id: MessageId, origin: AgencyRef) -> bool:
@@ -107,21 +110,49 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-@contextmanager
-def _made(path: Path) -> Iterator[int]:
-    with suppress(FileNotFoundError):
-        path.unlink()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(path, flags, OWNER_ONLY)
+def _make(path: Path, lines: Sequence[Line | None]) -> None:
+    """Write the new file and give it the name; the old one keeps another until it is cleared."""
+    draft = _draft_of(path)
     try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        with _opened(draft, os.O_CREAT | os.O_EXCL) as new:
+            for old, line in zip(read_inbox(path), lines, strict=True):
+                write_all(new, (old if line is None else orjson.dumps(line)) + b"\n")
+            os.fsync(new)
+        os.link(path, _old_of(path))
+        # A crash before this line leaves the old file, and a draft; a crash after it the new
+        # one, and the old bytes under their other name. The next run clears either.
+        draft.replace(path)
+    except OSError:
+        with suppress(OSError):
+            _clear(path)
+        raise
+
+
+def _clear(path: Path) -> None:
+    """Overwrite what an earlier run has left of an inbox, and take its names away."""
+    for left in (_draft_of(path), _old_of(path)):
+        try:
+            is_inbox_itself = left.samefile(path)
+        except FileNotFoundError:
+            continue
+        if not is_inbox_itself:
+            with _opened(left) as old:
+                _overwrite(old)
+        left.unlink()
+        sync_folder(path.parent)
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
+
+
+def _old_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.old")
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+def _opened(path: Path, flags: int = 0) -> Iterator[int]:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | flags, OWNER_ONLY)
     try:
         yield descriptor
     finally:
@@ -133,9 +164,3 @@ def _overwrite(descriptor: int) -> None:
     while left > 0:
         left -= os.write(descriptor, bytes(min(left, CHUNK)))
     os.fsync(descriptor)
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]

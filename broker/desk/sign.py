@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from broker.admission import strict_json
 from broker.admission.acknowledge import ACKNOWLEDGEMENT_TYP, REFUSAL_TYP, RULE
@@ -10,20 +11,22 @@ from broker.admission.message_signature import MOST_SIGNATURES, SEPARATOR, signa
 from broker.admission.rewrap import REWRAP_TYP
 from broker.admission.use import USE_TYP
 from broker.desk.wire import ContentRef
-from broker.errors import Code, DocumentError, FieldProblem, SignatureError
+from broker.errors import Code, DocumentError, FieldProblem, SignatureError, UnsealError
 from broker.evidence.receipts import parse_agency
 from broker.model.events import RefusalReason
 from broker.model.message import Posting, SealedPosting
 from broker.model.names import AgencyRef, DeskRef, Json, MessageId
 from broker.sealing.wire import Recipient as SealedEntry
-from broker.sealing.wire import write_recipient
-from keys import jws
+from broker.sealing.wire import parse, write_recipient
+from keys import base64url, jws
 from keys import strict_json as canonical
+from keys.errors import KeysError
 from keys.errors import SignatureError as TokenError
 from keys.identifiers import KeyId
 from keys.jws_header import Claim
 from keys.key import SigningKey
 from keys.strict_json import JsonObject
+from schemas.vocabulary import Compartment, Country
 
 
 def message_bytes(document: Mapping[str, Json]) -> bytes:
@@ -118,6 +121,24 @@ def message_id_of(posting: Posting | SealedPosting) -> MessageId:
         return message_id(posting.body)
     claims = canonical.parse_object(jws.unverified_payload(posting.seal.partition(",")[0]))
     return MessageId(_text(claims, "mid"))
+
+
+def desks_named_by(posting: Posting | SealedPosting) -> frozenset[DeskRef] | None:
+    """Read which desks a message names itself; None: a channel, or nothing that can be read."""
+    try:
+        outside = (
+            posting.body
+            if isinstance(posting, Posting)
+            else base64url.decode(parse(posting.jwe, fewest=0).aad)
+        )
+        to: Any = strict_json.parse(outside)["to"]
+        return frozenset(
+            DeskRef(country=Country(each), compartment=Compartment(to["compartment"]))
+            for each in to["countries"]
+        )
+    except (DocumentError, UnsealError, KeysError, KeyError, TypeError, ValueError):
+        # Only a gateway that means no good accepts it; nobody opens it.
+        return None
 
 
 def sign_acknowledgement(ref: ContentRef, key: SigningKey, *, desk: DeskRef, now: datetime) -> str:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
@@ -72,7 +73,7 @@ class HandOverStream:
                         last = hand_over.hand_over
                         yield hand_over
             except (ProblemError, aiohttp.ClientError, TimeoutError) as error:
-                if not is_worth_another_try(error):
+                if not (is_worth_another_try(error) or _failed(error)):
                     raise
                 self._asked = error.retry_after if isinstance(error, ProblemError) else None
                 cause = cause_of(error)
@@ -117,6 +118,11 @@ class HandOverStream:
                         hand_over = _readable(event.data)
                         if hand_over is not None:
                             yield hand_over
+
+
+def _failed(error: Exception) -> bool:
+    """Whether the gateway itself has failed: what waits here must come when it is mended."""
+    return isinstance(error, ProblemError) and error.status == HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _readable(data: bytes) -> ReceivedHandOver | None:

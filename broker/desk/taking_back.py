@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from broker.desk.failures import StoreError
-from broker.desk.holds import read_holds
+from broker.desk.holds import locked
 from broker.desk.rewriting import (
     Line,
     find,
@@ -44,10 +44,11 @@ def destroy(inbox: Path, order: Order, *, now: datetime) -> None:
         StoreError: A subscription writes the file, or it cannot be written.
     """
     _require(inbox, order)
-    hold = read_holds(inbox).get((order.origin, order.subject))
-    if hold is not None and hold.runs(now):
-        raise HeldError(f"{order.subject}: held until {hold.until} ({hold.reason.value})")
-    rewrite(inbox, partial(_destroyed, order=order, at=now))
+    with locked(inbox) as holds:
+        hold = holds.read().get((order.origin, order.subject))
+        if hold is not None and hold.runs(now):
+            raise HeldError(f"{order.subject}: held until {hold.until} ({hold.reason.value})")
+        rewrite(inbox, partial(_destroyed, order=order, at=now))
 
 
 def correct(inbox: Path, order: Order, *, now: datetime) -> None:

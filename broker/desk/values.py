@@ -4,12 +4,14 @@ No error repeats a value: it may be a message's.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 from broker.desk.failures import AnswerError
 from broker.model.names import AgencyRef, DeskRef
+from keys.errors import KeyFormatError
+from keys.identifiers import KeyId, parse_kid
 from schemas.vocabulary import Compartment, Country
 
 T = TypeVar("T")
@@ -67,6 +69,27 @@ def listed(value: object) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError
     return value
+
+
+def rising(numbers: Iterable[int], *, after: int) -> int:
+    """Give the last number of a page, or ``after`` of an empty one.
+
+    Raises:
+        AnswerError: They do not rise: a gateway that goes round in circles would keep us for ever.
+    """
+    for number in numbers:
+        if number <= after:
+            raise AnswerError("the gateway lists again what was listed")
+        after = number
+    return after
+
+
+def key_id(value: object) -> KeyId:
+    """Take the name of a key."""
+    try:
+        return parse_kid(text(value))
+    except KeyFormatError:
+        raise ValueError from None
 
 
 def agency_ref(members: Mapping[str, Any]) -> AgencyRef:

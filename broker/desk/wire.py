@@ -5,16 +5,17 @@ a desk in another country is not updated on the same day.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from broker.desk.failures import AnswerError
 from broker.desk.values import (
     agency_ref,
     boolean,
     desk_ref,
+    listed,
     moment,
     optional_text,
     read,
@@ -26,6 +27,11 @@ from broker.model.delivery import QueueDepth
 from broker.model.events import DeliveryState
 from broker.model.names import AgencyRef, ContentHash, DeskRef, HandOverNumber, MessageId, QueueName
 from schemas.vocabulary import AgencyFunction, Country, Urgency
+
+T = TypeVar("T")
+
+LAST_HAND_OVER: Final = HandOverNumber(10**15 - 1)
+"""The highest that a gateway takes as ``Last-Event-ID``: 15 digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,36 +148,46 @@ def read_hand_over(data: bytes) -> ReceivedHandOver:
     return read(data, _hand_over)
 
 
+def results(
+    body: bytes, one: Callable[[Mapping[str, Any]], T], *, expected: int
+) -> tuple[T | NotSettled, ...]:
+    """Read what became of what was handed in: one entry for each, in order.
+
+    Raises:
+        AnswerError: It is not what the protocol says.
+    """
+    found = read(
+        body,
+        lambda members: tuple(
+            NotSettled(code=text(each["error"]["code"])) if "error" in each else one(each)
+            for each in listed(members["results"])
+        ),
+    )
+    if len(found) != expected:
+        raise AnswerError("the gateway answered for another number of entries than were sent")
+    return found
+
+
 def read_results(body: bytes, expected: int) -> tuple[Settled | NotSettled, ...]:
     """Read the answer to acknowledgements or refusals: one result for each, in order."""
-    results = read(body, lambda members: tuple(_result(each) for each in members["results"]))
-    if len(results) != expected:
-        raise AnswerError("the gateway answered another number of entries than were sent")
-    return results
+    return results(body, _settled, expected=expected)
 
 
 def read_noted_uses(body: bytes, expected: int) -> tuple[datetime | NotSettled, ...]:
     """Read the answer to statements of use: since when each is noted, in order."""
-    results = read(
-        body,
-        lambda members: tuple(
-            NotSettled(code=text(each["error"]["code"])) if "error" in each else moment(each["at"])
-            for each in members["results"]
-        ),
-    )
-    if len(results) != expected:
-        raise AnswerError("the gateway answered another number of entries than were sent")
-    return results
+    return results(body, lambda members: moment(members["at"]), expected=expected)
 
 
-def read_notices(body: bytes) -> tuple[tuple[int, str], ...]:
-    """Read a page of notices: number and compact JWS of each."""
-    return read(
-        body,
-        lambda members: tuple(
-            (whole(each["number"]), text(each["notice"])) for each in members["notices"]
-        ),
-    )
+def read_notices(body: bytes) -> tuple[tuple[tuple[int, str], ...], int | None]:
+    """Read a page of notices, number and compact JWS of each, and where to go on."""
+
+    def page(members: Mapping[str, Any]) -> tuple[tuple[tuple[int, str], ...], int | None]:
+        found = tuple((whole(each["number"]), text(each["notice"])) for each in members["notices"])
+        # A gateway that says nothing of it lists on until nothing comes.
+        cursor = members.get("cursor", found[-1][0] if found else None)
+        return found, None if cursor is None else whole(cursor)
+
+    return read(body, page)
 
 
 def read_directory(body: bytes) -> DirectoryRecord:
@@ -193,7 +209,7 @@ def read_directory(body: bytes) -> DirectoryRecord:
 
 def _hand_over(members: Mapping[str, Any]) -> ReceivedHandOver:
     return ReceivedHandOver(
-        hand_over=HandOverNumber(whole(members["hand_over"])),
+        hand_over=_hand_over_number(members["hand_over"]),
         queue=QueueName(text(members["queue"])),
         origin=agency_ref(members["origin"]),
         message_id=MessageId(text(members["id"])),
@@ -207,9 +223,15 @@ def _hand_over(members: Mapping[str, Any]) -> ReceivedHandOver:
     )
 
 
-def _result(members: Mapping[str, Any]) -> Settled | NotSettled:
-    if "error" in members:
-        return NotSettled(code=text(members["error"]["code"]))
+def _hand_over_number(value: object) -> HandOverNumber:
+    number = HandOverNumber(whole(value))
+    # With one that no gateway takes back, the stream would never be made again.
+    if not 1 <= number <= LAST_HAND_OVER:
+        raise ValueError
+    return number
+
+
+def _settled(members: Mapping[str, Any]) -> Settled:
     return Settled(
         message_id=MessageId(text(members["id"])),
         state=DeliveryState(members["state"]),

@@ -1,18 +1,16 @@
 """``/v1/wraps`` as the gateway writes it, read strictly."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from broker.desk.failures import AnswerError
-from broker.desk.values import listed, text, whole
-from broker.desk.wire import ContentRef, NotSettled
+from broker.desk.values import key_id, listed, read, text, whole
+from broker.desk.wire import ContentRef, NotSettled, results
 from broker.errors import UnsealError
 from broker.model.names import ContentHash, DeliveryNumber, MessageId
 from broker.sealing.wire import Recipient, read_recipient
 from keys.errors import KeyFormatError
-from keys.identifiers import KeyId, parse_kid
+from keys.identifiers import KeyId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +48,13 @@ def read_waiting(body: bytes) -> WaitingPage:
     Raises:
         AnswerError: It is not what the protocol says.
     """
-    try:
-        members = json.loads(body)
-        return WaitingPage(
+    return read(
+        body,
+        lambda members: WaitingPage(
             entries=tuple(_entry(each) for each in listed(members["wraps"])),
             total=None if members["waiting"] is None else whole(members["waiting"]),
-        )
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise AnswerError("the list of what waits cannot be read") from None
+        ),
+    )
 
 
 def read_moved(body: bytes, *, expected: int) -> tuple[Moved | NotSettled, ...]:
@@ -66,13 +63,7 @@ def read_moved(body: bytes, *, expected: int) -> tuple[Moved | NotSettled, ...]:
     Raises:
         AnswerError: It is not what the protocol says.
     """
-    try:
-        results = tuple(_moved(each) for each in listed(json.loads(body)["results"]))
-    except (ValueError, TypeError, KeyError, AttributeError, KeyFormatError):
-        raise AnswerError("the results cannot be read") from None
-    if len(results) != expected:
-        raise AnswerError("the gateway answered for another number of entries")
-    return results
+    return results(body, _moved, expected=expected)
 
 
 def _entry(members: Mapping[str, Any]) -> WaitingEntry:
@@ -91,11 +82,9 @@ def _entry(members: Mapping[str, Any]) -> WaitingEntry:
     )
 
 
-def _moved(members: Mapping[str, Any]) -> Moved | NotSettled:
-    if "error" in members:
-        return NotSettled(code=text(members["error"]["code"]))
+def _moved(members: Mapping[str, Any]) -> Moved:
     return Moved(
         message_id=MessageId(text(members["id"])),
-        kid=parse_kid(members["key"]),
+        kid=key_id(members["key"]),
         receipt=text(members["receipt"]),
     )

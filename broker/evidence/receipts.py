@@ -98,7 +98,7 @@ def verify_receipt(token: str, *, find_key: jws.FindKey) -> ReceiptContent:
 
     Args:
         token: Compact JWS.
-        find_key: Looks only among the gateway's receipt keys that the reader has pinned.
+        find_key: Looks only among the receipt keys that the exchange's pinned root states.
 
     Raises:
         EvidenceError: Not signed by such a key, or not a receipt.
@@ -152,7 +152,7 @@ def _content(members: JsonObject, signed_with: KeyId) -> ReceiptContent:
         message_id=MessageId(_text(members["mid"])),
         origin=parse_agency(_text(members["org"])),
         content_hash=ContentHash(_text(members["hash"])),
-        at=datetime.fromisoformat(_text(members["at"])),
+        at=_moment(members["at"]),
         position=LogPosition(position),
         recipients={
             parse_desk(desk): NO_KEY if kid == NO_KEY else parse_kid(kid)
@@ -186,6 +186,14 @@ def parse_desk(text: str) -> DeskRef:
     """
     country, _, compartment = text.partition(".")
     return DeskRef(country=Country(country), compartment=Compartment(compartment))
+
+
+def _moment(value: JsonValue) -> datetime:
+    at = datetime.fromisoformat(_text(value))
+    if at.tzinfo is None:
+        # Nobody could say whether a key counted then.
+        raise EvidenceError(Code.EVIDENCE_INVALID)
+    return at
 
 
 def _text(value: JsonValue) -> str:

@@ -1,5 +1,6 @@
 """``/v1/notices``: what the exchange has to tell a country, of keys, requests and messages."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
@@ -15,6 +16,10 @@ from schemas.vocabulary import Compartment
 
 MOST: Final = 200
 DEFAULT: Final = 50
+AT_ONCE: Final = 200
+PAGES: Final = 5
+"""How many notices are read at once, and how often, for one answer: who may read few of them asks
+again, so that nobody has the gateway read on and on."""
 LAST_NUMBER: Final = 10**15 - 1
 SEE_ALL: Final = frozenset({Scope.ADMIN_COUNTRY, Scope.AUDIT_READ})
 """Who runs a country's part of the exchange hears of every key and every message."""
@@ -27,16 +32,32 @@ async def list_notices(request: web.Request) -> web.Response:
     check_parameters(request, "after", "limit")
     after = read_number(request, "after", default=0, low=0, high=LAST_NUMBER)
     limit = read_number(request, "limit", default=DEFAULT, low=1, high=MOST)
-    while True:
-        page = await gateway.key_ledger.notices(caller.subject.country, after=after, limit=limit)
-        found = [each for each in page if _may_read(gateway, caller, each)]
-        # An empty answer is the end, so what may not be read is passed over here.
-        if found or len(page) < limit:
-            break
-        after = page[-1].number
+    found, cursor = await _page(gateway, caller, after=after, limit=limit)
     return render.json_response(
-        {"notices": [{"number": each.number, "notice": each.notice.token} for each in found]}
+        {
+            "notices": [{"number": each.number, "notice": each.notice.token} for each in found],
+            "cursor": cursor,
+        }
     )
+
+
+async def _page(
+    gateway: Gateway, caller: Caller, *, after: int, limit: int
+) -> tuple[Sequence[NumberedNotice], int | None]:
+    """Read on to as many as are wanted, and say where to go on; None behind the last."""
+    found: list[NumberedNotice] = []
+    for _ in range(PAGES):
+        page = await gateway.key_ledger.notices(caller.subject.country, after=after, limit=AT_ONCE)
+        for each in page:
+            if len(found) == limit:
+                return found, after
+            # Passed over or not, it is behind us.
+            after = each.number
+            if _may_read(gateway, caller, each):
+                found.append(each)
+        if len(page) < AT_ONCE:
+            return found, None
+    return found, after
 
 
 def _may_read(gateway: Gateway, caller: Caller, each: NumberedNotice) -> bool:

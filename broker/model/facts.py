@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from broker.model.names import AgencyRef, DeskRef, MessageId
+from broker.model.names import AgencyRef, DeskRef, LogPosition, MessageId
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
 
@@ -82,5 +82,10 @@ class KnownMessage:
     roots: frozenset[MessageId]
     """Where its lineage ends; itself if it has none (SG-11)."""
     desks: frozenset[DeskRef]
-    """Who received it."""
+    """To whom it was addressed; a recall goes there."""
+    held_by: frozenset[DeskRef] = frozenset()
+    """Those of them that were handed their copy, or still will be. None: nobody had it."""
     grants: tuple[Grant, ...] = ()
+    not_recalled: frozenset[LogPosition] = frozenset()
+    """Its own place in the ledger and those of the replies that grant, as far as nobody had taken
+    them back when this was read."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from broker.model.facts import Facts
-from broker.model.names import AgencyRef, ContentHash, DeskRef, MessageId, QueueName
+from broker.model.names import AgencyRef, ContentHash, DeskRef, LogPosition, MessageId, QueueName
 from keys.charter import ChannelName
 from keys.identifiers import KeyId
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind, Urgency
@@ -114,6 +114,8 @@ class RoutedMessage:
     roots: frozenset[MessageId] = frozenset()
     """Where its lineage ends (SG-11)."""
     deliveries: tuple["Route", ...]
+    relies_on: frozenset[LogPosition] = frozenset()
+    """The earlier messages by which it was judged, as far as nobody had recalled them by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,5 +162,7 @@ class Acceptance:
     """Of a message that its origin sealed: see ``broker.origin_seal``."""
     hides_recipients: bool = False
     """Whether a desk may not learn who else received it (SG-12)."""
+    relies_on: frozenset[LogPosition] = frozenset()
+    """As of its :class:`RoutedMessage`: if one of them is recalled by now it is judged anew."""
     directory_version: int | None = None
     """The directory that said which keys are active; None is not compared with the ledger's."""

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from broker.model.events import DeliveryState, Notice, Receipt
 from broker.model.names import AgencyRef, ContentHash, DeliveryNumber, DeskRef, MessageId, QueueName
-from broker.ports.messages import DirectoryMoved
+from broker.ports.messages import Overtaken
 from broker.ports.receipts import SignReceipt
 from broker.sealing.wire import Recipient
 from keys.identifiers import KeyId
@@ -161,7 +161,7 @@ class KeyLedger(Protocol):
         now: datetime,
         sign: SignReceipt,
         directory_version: int | None = None,
-    ) -> Sequence[Rewrapped | None] | DirectoryMoved:
+    ) -> Sequence[Rewrapped | None] | Overtaken:
         """Replace entries in one transaction; nothing kept opens with the old key afterwards.
 
         Found by desk, message id and content hash. None: there is no such delivery of this
@@ -178,6 +178,9 @@ class KeyLedger(Protocol):
 
     async def pickups(self) -> Sequence[Pickup]:
         """List what was noted, sorted by party."""
+
+    async def was_told(self, country: Country, subject: bytes) -> bool:
+        """Say whether this country has a notice on this subject, before one is signed."""
 
     async def add_notice(self, notice: Notice) -> bool:
         """Write a notice, unless this country has one on this subject; say whether it was new."""

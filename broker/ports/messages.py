@@ -26,8 +26,8 @@ class IdTaken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DirectoryMoved:
-    """Not recorded: since the message was sealed, administrators have changed the directory."""
+class Overtaken:
+    """Not recorded: the directory has changed since, or a recall took back what it relies on."""
 
 
 class MessageLedger(Protocol):
@@ -44,7 +44,7 @@ class MessageLedger(Protocol):
 
     async def record(
         self, acceptance: Acceptance, *, sign: SignReceipt
-    ) -> Recorded | IdTaken | DirectoryMoved:
+    ) -> Recorded | IdTaken | Overtaken:
         """Record a message, its deliveries and its receipt in one transaction.
 
         Durable when it returns: a power cut afterwards loses nothing. Concurrent calls are
@@ -60,8 +60,10 @@ class MessageLedger(Protocol):
         the one that it answers: see :mod:`broker.ports.requests`.
 
         A message that names a version of the directory is recorded only if that is the version
-        at the moment of recording: none is sealed to a key that was not active then. What is
-        known already is answered first, whatever the version.
+        at the moment of recording: none is sealed to a key that was not active then. It is
+        recorded only while nothing that it relies on is recalled: a permission that was taken
+        back lets nothing pass that comes after. What is known already is answered first,
+        whatever has changed.
         """
 
     async def known(self, ids: Collection[MessageId]) -> Mapping[MessageId, Sequence[KnownMessage]]:

@@ -148,8 +148,12 @@ class RequestLedger(Protocol):
     async def requests(self, asked: RequestQuestion) -> Sequence[Request]:
         """List requests, sorted by delivery, from behind ``after``."""
 
-    async def to_escalate(self, *, now: datetime, limit: int) -> Sequence[Request]:
+    async def to_escalate(
+        self, *, now: datetime, after: Request | None = None, limit: int
+    ) -> Sequence[Request]:
         """List what is overdue and was not escalated yet, the longest overdue first.
+
+        From behind ``after``, escalated in between or not.
 
         Costs the same however much was asked and answered.
         """

@@ -87,7 +87,10 @@ class RetentionLedger(Protocol):
     async def expired(
         self, *, now: datetime, after: LogPosition | None = None, limit: int
     ) -> Sequence[Overdue]:
-        """List what is past its ``expires`` and not destroyed, sorted by number."""
+        """List what is past its ``expires`` and not destroyed, the longest first.
+
+        From behind the message of number ``after``, destroyed in between or not.
+        """
 
     async def to_review(
         self, *, now: datetime, after: LogPosition | None = None, limit: int

@@ -14,7 +14,7 @@ from broker.ports.deliveries import Answered, TellFinding
 from broker.ports.receipts import SignReceipt
 from broker.ports.requests import RETURNED
 from broker.storage import receipts
-from broker.storage.clocks import close_clocks, run_on
+from broker.storage.clocks import close_clocks, reopen, run_on
 from broker.storage.findings import keep_finding, tell_of
 from broker.storage.group_commit import Sort
 from broker.storage.settling import (
@@ -110,18 +110,26 @@ def answer_all(transaction: Transaction, answerings: Sequence[Answering]) -> Seq
             )
         )
     settle(transaction, settlements)
-    for one in settlements:
-        if one.state is DeliveryState.REFUSED:
-            # Its sender has the desk's signed reason, and nobody there will answer it.
-            close_clocks(transaction, [one.row.number], outcome=RETURNED, at=one.receipt.at)
-            if one.reason in NO_ANSWER:
-                run_on(transaction, one.row.message, asker=Country(one.row.desk_country))
+    _move_clocks(transaction, settlements)
     for found, answering in to_tell:
         tell_of(transaction, _event(found, answering), answering.tell)
     return answered
 
 
 ANSWER = Sort(apply=answer_all)
+
+
+def _move_clocks(transaction: Transaction, settlements: Sequence[Settlement]) -> None:
+    """End the wait for who returned a request, and let it go on for who has read one after all."""
+    # What expired is settled once more only by its acknowledgement.
+    expired = [one for one in settlements if one.row.state == DeliveryState.EXPIRED.value]
+    reopen(transaction, [one.row.number for one in expired])
+    for one in settlements:
+        if one.state is DeliveryState.REFUSED:
+            # Its sender has the desk's signed reason, and nobody there will answer it.
+            close_clocks(transaction, [one.row.number], outcome=RETURNED, at=one.receipt.at)
+            if one.reason in NO_ANSWER:
+                run_on(transaction, one.row.message, asker=Country(one.row.desk_country))
 
 
 def _look_up(transaction: Transaction, answerings: Sequence[Answering]) -> Mapping[Subject, Handed]:

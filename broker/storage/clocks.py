@@ -8,16 +8,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, bindparam, exists, select, update
 
 from broker.admission.reply_clock import answers, due_at
 from broker.model.events import Notice
 from broker.model.message import Acceptance
 from broker.model.names import DeliveryNumber, LogPosition
+from broker.ports.requests import EXPIRED
 from broker.storage.bulk import BulkInsert, Values
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.notices import add_notice
-from broker.storage.tables import IS_RUNNING, IS_UNTOLD, clocks, messages
+from broker.storage.tables import IS_RUNNING, IS_UNTOLD, clocks, messages, orders
 from broker.storage.transaction import Transaction, padded
 from schemas.vocabulary import Country, Kind
 
@@ -25,17 +26,23 @@ CLOCKS = BulkInsert(
     clocks, "delivery", "message", "origin_country", "desk_country", "compartment", "due"
 )
 ASKED = (
-    select(clocks.c.delivery, clocks.c.message, clocks.c.origin_country, messages.c.channel)
+    select(
+        clocks.c.delivery,
+        clocks.c.message,
+        clocks.c.origin_country,
+        # Compared in ``_reaches``: asked here, SQLite would rather go through everything that
+        # the desk was ever asked than through the few clocks of one message.
+        clocks.c.desk_country,
+        clocks.c.compartment,
+        messages.c.channel,
+    )
     .join(messages, messages.c.number == clocks.c.message)
     .where(
         messages.c.message_id == bindparam("message_id"),
-        clocks.c.desk_country == bindparam("country"),
-        # An agency answers where it sends: police do not answer for the protection desk.
-        clocks.c.compartment == bindparam("compartment"),
         # What came with the same group, but later, was not there to be answered.
-        clocks.c.message < bindparam("reply"),
+        messages.c.number < bindparam("reply"),
     )
-    .order_by(clocks.c.message)
+    .order_by(messages.c.number)
 )
 CLOSED_AT = bindparam("ends", type_=clocks.c.closed_at.type)
 NOTE_REPLY = (
@@ -49,7 +56,12 @@ NOTE_REPLY = (
         reply=bindparam("by"),
     )
 )
-END = update(clocks).where(IS_RUNNING).values(closed_at=CLOSED_AT, outcome=bindparam("ending"))
+END = (
+    update(clocks)
+    .where(IS_RUNNING)
+    # No word that was said before ended it: whoever returns that one later opens nothing.
+    .values(closed_at=CLOSED_AT, outcome=bindparam("ending"), ground=None, reply=None)
+)
 END_DELIVERIES = END.where(clocks.c.delivery.in_(bindparam("numbers", expanding=True)))
 RUN_ON = (
     update(clocks)
@@ -58,6 +70,16 @@ RUN_ON = (
         clocks.c.origin_country == bindparam("asker"),
     )
     .values(closed_at=None, outcome=None, ground=None, reply=None)
+)
+REOPEN = (
+    update(clocks)
+    .where(
+        clocks.c.delivery.in_(bindparam("numbers", expanding=True)),
+        clocks.c.outcome == EXPIRED,
+        # What was taken back since is to be answered by nobody.
+        ~exists().where(orders.c.subject == clocks.c.message, orders.c.kind == Kind.RECALL.value),
+    )
+    .values(closed_at=None, outcome=None)
 )
 ESCALATE = (
     update(clocks)
@@ -130,11 +152,17 @@ def close_clocks(
         )
 
 
+def reopen(transaction: Transaction, deliveries: Collection[int]) -> None:
+    """Let the clocks run on of requests that expired unread, as it seemed, but were read."""
+    if deliveries:
+        transaction.connection.execute(REOPEN, {"numbers": padded(deliveries)})
+
+
 def run_on(transaction: Transaction, reply: int, *, asker: Country) -> None:
     """Let the clocks run on that a reply stopped which the asking country could not take.
 
-    An answer that is none, or that says under its seal something else than outside, would end
-    the wait of somebody who still waits.
+    An answer that is none, that says under its seal something else than outside, or that was
+    taken back unread, would end the wait of somebody who still waits.
     """
     transaction.connection.execute(RUN_ON, {"returned": reply, "asker": asker.value})
 
@@ -160,12 +188,7 @@ def _note_reply(transaction: Transaction, number: LogPosition, reply: Acceptance
         return
     found = transaction.connection.execute(
         ASKED,
-        {
-            "message_id": facts.in_reply_to,
-            "country": reply.sender.country.value,
-            "compartment": reply.compartment.value,
-            "reply": number,
-        },
+        {"message_id": facts.in_reply_to, "reply": number},
     )
     # An id is its agency's own, and another may have copied it. The first one is meant: the
     # copy came after somebody knew the id, and must not take the answer for itself.
@@ -186,10 +209,14 @@ def _note_reply(transaction: Transaction, number: LogPosition, reply: Acceptance
 
 
 def _reaches(reply: Acceptance, asked: Row[*tuple[object, ...]]) -> bool:
-    """Whether it goes back as it was asked: over its channel, or to the country that asked.
+    """Whether it is of who was asked, and goes back over its channel or to the country that asked.
 
     As its thread says; but there a copy of the id may have let it pass, and here it does not.
     """
+    # An agency answers where it sends: police do not answer for the protection desk.
+    desk = reply.sender.country.value, reply.compartment.value
+    if (asked.desk_country, asked.compartment) != desk:
+        return False
     if reply.channel is not None or asked.channel is not None:
         return bool(reply.channel == asked.channel)
     return Country(asked.origin_country) in {route.desk.country for route in reply.routes}

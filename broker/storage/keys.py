@@ -19,13 +19,19 @@ from broker.ports.keys import (
     Rewrapped,
     WaitingWrap,
 )
-from broker.ports.messages import DirectoryMoved
+from broker.ports.messages import Overtaken
 from broker.ports.receipts import SignReceipt
 from broker.storage import affected, waiting_wraps
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit
 from broker.storage.key_counts import count_in_flight, read_emptied, read_last_uses
-from broker.storage.notices import ADD_NOTICE, NOTE_PICKUP, list_notices, list_pickups
+from broker.storage.notices import (
+    ADD_NOTICE,
+    NOTE_PICKUP,
+    list_notices,
+    list_pickups,
+    was_told,
+)
 from broker.storage.rewrapping import REWRAP, Rewrapping
 from keys.identifiers import KeyId
 from schemas.vocabulary import Country
@@ -76,7 +82,7 @@ class StoredKeys:
         now: datetime,
         sign: SignReceipt,
         directory_version: int | None = None,
-    ) -> Sequence[Rewrapped | None] | DirectoryMoved:
+    ) -> Sequence[Rewrapped | None] | Overtaken:
         """See ``KeyLedger.rewrap``."""
         wanted = Rewrapping(
             rewraps=rewraps, now=now, sign=sign, directory_version=directory_version
@@ -90,6 +96,10 @@ class StoredKeys:
     async def pickups(self) -> Sequence[Pickup]:
         """See ``KeyLedger.pickups``."""
         return await self._database.read(list_pickups)
+
+    async def was_told(self, country: Country, subject: bytes) -> bool:
+        """See ``KeyLedger.was_told``."""
+        return await self._database.read(partial(was_told, country=country, subject=subject))
 
     async def add_notice(self, notice: Notice) -> bool:
         """See ``KeyLedger.add_notice``."""

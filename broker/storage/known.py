@@ -1,15 +1,17 @@
 """What is known of the messages that a new one names?"""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, or_, select
 
 from broker.model.facts import Evaluation, Grant, KnownMessage
-from broker.model.names import AgencyRef, DeskRef, MessageId
+from broker.model.names import AgencyRef, DeskRef, LogPosition, MessageId
 from broker.storage.granting import STILL_COUNTS
-from broker.storage.tables import deliveries, grants, messages
+from broker.storage.overtaken import IS_RECALLED
+from broker.storage.tables import IS_OPEN, deliveries, grants, messages
 from broker.storage.transaction import padded
 from keys.charter import ChannelName
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
@@ -28,10 +30,15 @@ MESSAGES = select(
     messages.c.purpose,
     messages.c.evaluation,
     messages.c.roots,
+    IS_RECALLED,
 ).where(messages.c.message_id.in_(bindparam("ids", expanding=True)))
-DESKS = select(deliveries.c.message, deliveries.c.desk_country, deliveries.c.compartment).where(
-    deliveries.c.message.in_(bindparam("numbers", expanding=True))
-)
+DESKS = select(
+    deliveries.c.message,
+    deliveries.c.desk_country,
+    deliveries.c.compartment,
+    # A hand-over number stays for good. What ended without one came to nobody.
+    or_(deliveries.c.hand_over.is_not(None), IS_OPEN).label("is_held"),
+).where(deliveries.c.message.in_(bindparam("numbers", expanding=True)))
 GRANTS = (
     select(grants, messages.c.message_id)
     .join(messages, messages.c.number == grants.c.subject)
@@ -58,24 +65,34 @@ def _known_by(
         return {}
     numbers = {"numbers": padded([row.number for row in rows])}
     desks: dict[int, set[DeskRef]] = {}
+    held_by: dict[int, set[DeskRef]] = {}
     for each in connection.execute(DESKS, numbers):
         desk = DeskRef(
             country=Country(each.desk_country), compartment=Compartment(each.compartment)
         )
         desks.setdefault(each.message, set()).add(desk)
+        if each.is_held:
+            held_by.setdefault(each.message, set()).add(desk)
     granted: dict[int, list[Grant]] = {}
+    permitted_by: dict[int, set[LogPosition]] = {}
     for each in connection.execute(GRANTS, numbers):
         granted.setdefault(each.subject, []).append(_grant(each))
+        permitted_by.setdefault(each.subject, set()).add(LogPosition(each.message))
     found: dict[MessageId, list[KnownMessage]] = {}
     for row in rows:
-        one = _known(row, frozenset(desks.get(row.number, ())), tuple(granted.get(row.number, ())))
+        one = replace(
+            _known(row, frozenset(desks.get(row.number, ()))),
+            held_by=frozenset(held_by.get(row.number, ())),
+            grants=tuple(granted.get(row.number, ())),
+            not_recalled=frozenset(
+                permitted_by.get(row.number, set()) | (set() if row.is_recalled else {row.number})
+            ),
+        )
         found.setdefault(one.id, []).append(one)
     return found
 
 
-def _known(
-    row: Row[*tuple[object, ...]], desks: frozenset[DeskRef], granted: tuple[Grant, ...]
-) -> KnownMessage:
+def _known(row: Row[*tuple[object, ...]], desks: frozenset[DeskRef]) -> KnownMessage:
     message_id = MessageId(row.message_id)
     roots = frozenset(MessageId(each) for each in (row.roots or "").split())
     return KnownMessage(
@@ -90,7 +107,6 @@ def _known(
         evaluation=_evaluation(row.evaluation),
         roots=roots or frozenset({message_id}),
         desks=desks,
-        grants=granted,
     )
 
 

@@ -13,13 +13,14 @@ from broker.model.facts import KnownMessage
 from broker.model.message import Acceptance
 from broker.model.names import AgencyRef, DeskRef, MessageId
 from broker.model.status import MessageStatus
-from broker.ports.messages import DirectoryMoved, IdTaken, Recorded
+from broker.ports.messages import IdTaken, Overtaken, Recorded
 from broker.ports.receipts import SignReceipt
 from broker.storage import receipts
 from broker.storage.database import Database
 from broker.storage.group_commit import GroupCommit, Sort
 from broker.storage.known import known_messages
 from broker.storage.message_rows import Rows
+from broker.storage.overtaken import Recalled
 from broker.storage.status import message_status
 from broker.storage.tables import log, messages
 from broker.storage.taking_back import TakingBack, take_back
@@ -66,24 +67,28 @@ class Known:
 
 def record_all(
     transaction: Transaction, recordings: Sequence[Recording]
-) -> Sequence[Recorded | IdTaken | DirectoryMoved]:
+) -> Sequence[Recorded | IdTaken | Overtaken]:
     """Record what is new; the ledger's lock keeps all others from recording meanwhile."""
     known = _look_up(
         transaction.connection, [recording.acceptance.message_id for recording in recordings]
     )
+    recalled = Recalled.of(
+        transaction.connection, [recording.acceptance for recording in recordings]
+    )
     rows = Rows()
     taken_back: list[TakingBack | None] = []
-    answers: list[Recorded | IdTaken | DirectoryMoved] = []
+    answers: list[Recorded | IdTaken | Overtaken] = []
     for recording in recordings:
         acceptance = recording.acceptance
         name = (acceptance.sender, acceptance.message_id)
         if name in known:
             answers.append(known[name].answer(acceptance.body_mac))
             continue
-        # Whoever changes the directory holds the same lock: the version cannot move between
-        # this look and the commit.
-        if acceptance.directory_version not in {None, transaction.head.directory}:
-            answers.append(DirectoryMoved())
+        # Whoever changes the directory, or recalls, holds the same lock: neither can happen
+        # between this look and the commit.
+        has_moved = acceptance.directory_version not in {None, transaction.head.directory}
+        if has_moved or recalled.overtakes(acceptance):
+            answers.append(Overtaken())
             continue
         receipt = receipts.draw(transaction, _accepted(acceptance), recording.sign)
         known[name] = Known(body_mac=acceptance.body_mac, receipt=receipt)
@@ -91,6 +96,7 @@ def record_all(
         rows.add(transaction, acceptance, receipt, desk_receipts=hidden)
         answers.append(Recorded(receipt=receipt, replayed=False))
         taken_back.append(TakingBack.of(acceptance, recording.sign))
+        recalled.note(acceptance)
     rows.insert(transaction)
     for each in taken_back:
         if each is not None:
@@ -123,7 +129,7 @@ class StoredMessages:
 
     async def record(
         self, acceptance: Acceptance, *, sign: SignReceipt
-    ) -> Recorded | IdTaken | DirectoryMoved:
+    ) -> Recorded | IdTaken | Overtaken:
         """See ``MessageLedger.record``."""
         return await self._commits.submit(RECORD, Recording(acceptance=acceptance, sign=sign))
 

@@ -50,8 +50,7 @@ def note_pickup(transaction: Transaction, pickup: Pickup) -> None:
 def add_notice(transaction: Transaction, notice: Notice) -> bool:
     """Write a notice once; the ledger's lock keeps two from writing it at the same time."""
     connection = transaction.connection
-    asked = {"country": notice.country.value, "subject": notice.subject}
-    if connection.execute(TOLD, asked).first() is not None:
+    if was_told(connection, country=notice.country, subject=notice.subject):
         return False
     values = {
         "number": connection.execute(LAST_NOTICE).scalar_one() + 1,
@@ -64,6 +63,12 @@ def add_notice(transaction: Transaction, notice: Notice) -> bool:
     }
     connection.execute(insert(notices), values)
     return True
+
+
+def was_told(connection: Connection, *, country: Country, subject: bytes) -> bool:
+    """Look whether a country has a notice on this."""
+    asked = {"country": country.value, "subject": subject}
+    return connection.execute(TOLD, asked).first() is not None
 
 
 NOTE_PICKUP = Sort(apply=one_by_one(note_pickup))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    tuple_,
 )
 
 from broker.model.events import Notice
@@ -55,6 +56,10 @@ REQUESTS = (
 PAGE = REQUESTS.where(clocks.c.delivery > bindparam("after")).order_by(clocks.c.delivery)
 TO_ESCALATE = REQUESTS.where(IS_UNTOLD, clocks.c.due <= NOW).order_by(
     clocks.c.due, clocks.c.delivery
+)
+BEHIND = tuple_(clocks.c.due, clocks.c.delivery) > tuple_(
+    bindparam("after_due", type_=clocks.c.due.type),
+    bindparam("after", type_=clocks.c.delivery.type),
 )
 OVERDUE = func.sum(case((clocks.c.due <= NOW, 1), else_=0))
 BY_ROAD = (
@@ -99,9 +104,13 @@ class StoredRequests:
         """See ``RequestLedger.requests``."""
         return await self._database.read(partial(list_requests, asked=asked))
 
-    async def to_escalate(self, *, now: datetime, limit: int) -> Sequence[Request]:
+    async def to_escalate(
+        self, *, now: datetime, after: Request | None = None, limit: int
+    ) -> Sequence[Request]:
         """See ``RequestLedger.to_escalate``."""
-        return await self._database.read(partial(list_to_escalate, now=now, limit=limit))
+        return await self._database.read(
+            partial(list_to_escalate, now=now, after=after, limit=limit)
+        )
 
     async def late(self, delivery: DeliveryNumber, *, now: datetime) -> int:
         """See ``RequestLedger.late``."""
@@ -134,10 +143,15 @@ def list_requests(connection: Connection, *, asked: RequestQuestion) -> Sequence
     return [_request(row) for row in connection.execute(query, values)]
 
 
-def list_to_escalate(connection: Connection, *, now: datetime, limit: int) -> Sequence[Request]:
+def list_to_escalate(
+    connection: Connection, *, now: datetime, after: Request | None, limit: int
+) -> Sequence[Request]:
     """List the next few of which nobody was told yet."""
-    rows = connection.execute(TO_ESCALATE, {"now": now, "most": limit})
-    return [_request(row) for row in rows]
+    query, asked = TO_ESCALATE, {"now": now, "most": limit}
+    if after is not None:
+        query = query.where(BEHIND)
+        asked |= {"after_due": after.due, "after": after.delivery}
+    return [_request(row) for row in connection.execute(query, asked)]
 
 
 def count_late(connection: Connection, *, delivery: DeliveryNumber, now: datetime) -> int:

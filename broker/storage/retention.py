@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, Row, Select, bindparam, select
+from sqlalchemy import Connection, Row, Select, bindparam, select, tuple_
 
 from broker.model.names import AgencyRef, ContentHash, LogPosition, MessageId, QueueName
 from broker.ports.receipts import SignReceipt
@@ -35,11 +35,13 @@ from broker.storage.tables import deliveries, messages
 from broker.storage.transaction import padded
 from schemas.vocabulary import LegalHoldReason
 
-PAGE = (
-    MESSAGES.where(messages.c.number > bindparam("after"))
-    .order_by(messages.c.number)
-    .limit(bindparam("most"))
+PAGE = MESSAGES.order_by(messages.c.expires, messages.c.number).limit(bindparam("most"))
+LAST = messages.alias("last")
+BEHIND = tuple_(messages.c.expires, messages.c.number) > tuple_(
+    select(LAST.c.expires).where(LAST.c.number == bindparam("after")).scalar_subquery(),
+    bindparam("after", type_=messages.c.number.type),
 )
+"""By what the index is sorted by: behind a number alone, a page would read the whole history."""
 EXPIRED = PAGE.where(IS_EXPIRED)
 # Few messages are recalled: without the list of them every message would be asked.
 TAKEN_BACK = PAGE.where(messages.c.number.in_(RECALLS), IS_TAKEN_BACK, messages.c.expires > NOW)
@@ -146,7 +148,9 @@ class StoredRetention:
         after: LogPosition | None,
         limit: int,
     ) -> Sequence[Overdue]:
-        asked = {"now": now, "after": after or 0, "most": limit}
+        asked: dict[str, object] = {"now": now, "most": limit}
+        if after is not None:
+            statement, asked = statement.where(BEHIND), {**asked, "after": after}
         return await self._database.read(partial(_page, statement=statement, asked=asked, now=now))
 
 

@@ -17,7 +17,7 @@ from broker.model.names import AgencyRef, DeskRef, LogPosition, MessageId
 from broker.ports.receipts import SignReceipt
 from broker.ports.requests import RECALLED
 from broker.storage.bulk import BulkInsert, Values
-from broker.storage.clocks import close_clocks
+from broker.storage.clocks import close_clocks, run_on
 from broker.storage.settling import EVENT_COLUMNS, Settlement, draw_receipt, settle
 from broker.storage.tables import deliveries, messages, orders
 from broker.storage.transaction import Transaction
@@ -92,6 +92,9 @@ def take_back(transaction: Transaction, wanted: TakingBack) -> None:
         # Also where it was read: nobody owes an answer to what was never to be asked.
         numbers = [copy.number for copy in copies.values()]
         close_clocks(transaction, numbers, outcome=RECALLED, at=wanted.at)
+        for copy in ending:
+            # And if it was itself an answer: who never read it waits for another.
+            run_on(transaction, copy.message, asker=Country(copy.desk_country))
     receipts = {one.row.number: one.receipt.position for one in settlements}
     ORDERS.execute(
         transaction.connection,

@@ -57,8 +57,9 @@ class KeyProvider(Protocol):
     def generate(self, wishes: Sequence[KeyWish]) -> tuple[PrivateKey, ...]:
         """Make new keys, in the order of the wishes; durable when this returns.
 
-        All of them are there afterwards, or none. In a token, signing keys are made inside
-        and never leave it.
+        In a file, all of them are there afterwards or none. In a token, signing keys are made
+        inside and never leave it; what an error interrupts is destroyed again, as far as the token
+        still answers, and what a crash interrupts stays.
 
         Raises:
             CustodyError: A key of that name is there, or the place cannot be written.
@@ -66,7 +67,9 @@ class KeyProvider(Protocol):
         """
 
     def add(self, keys: Iterable[PrivateKey]) -> None:
-        """Take in keys that were made elsewhere; durable when this returns, all or none.
+        """Take in keys that were made elsewhere; durable when this returns.
+
+        All or none of them, as :meth:`generate` says.
 
         Raises:
             CustodyError: A key of that name is there, lives in another token, or the place

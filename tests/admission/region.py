@@ -217,6 +217,7 @@ def known(
             "evaluation": None,
             "roots": frozenset(roots) or frozenset({message_id}),
             "desks": frozenset(desks),
+            "held_by": frozenset(desks),
             **more,
         }
     )

@@ -194,6 +194,7 @@ REFUSED: dict[str, Callable[[], str]] = {
     "11 s ahead": with_claims(iat=SECONDS + 11),
     "beyond all time": with_claims(iat=10**30),
     "before all time": with_claims(iat=-1),
+    "half a surrogate": with_claims(nonce="\ud800"),
 }
 
 
@@ -225,7 +226,6 @@ STALE: dict[str, Callable[[], object]] = {
     "of the next minute": lambda: NONCES.current(NOW + timedelta(minutes=1)),
     "of another secret": lambda: DpopNonces(b"x" * 32).current(NOW),
     "beyond ASCII": lambda: "é" * 43,
-    "half a surrogate": lambda: "\ud800",
     "an array": lambda: [NONCES.current(NOW)],
 }
 

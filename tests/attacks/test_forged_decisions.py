@@ -24,7 +24,7 @@ from keys.holder import Holder
 from keys.identifiers import KeyId
 from keys.key import DecryptionKey, KeyUse
 from keys.ring import KeyState
-from keys.root import RootHolder, RootTerms, sign
+from keys.root import RootChain, RootHolder, Roots, RootTerms, sign
 from schemas.vocabulary import Compartment, Country
 from tests.keys.assembly import GT, MX, charter_of
 
@@ -481,8 +481,28 @@ async def test_recollection_is_private_when_it_is_written(ground: Ground) -> Non
     assert ground.memory.stat().st_mode & 0o777 == 0o600
 
 
-ROOT: Document = ("root", NOW)
-ACT: Document = ("act", NOW)
+@dataclass(frozen=True, slots=True)
+class There:
+    """A directory of these documents, all of which count, with the roots of these owners."""
+
+    witnessed: tuple[Document, ...]
+    owners: tuple[Country, ...] = (Country.MEXICO,)
+
+    @property
+    def vouched_for(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(each.token for each in self.witnessed)
+
+    @property
+    def roots(self) -> Roots:
+        """Only whose they are is asked."""
+        return dict.fromkeys(self.owners, cast("RootChain", None))
+
+
+ROOT = Document(Country.MEXICO, "root", NOW)
+ACT = Document(Country.MEXICO, "act", NOW)
+FOREIGN = Document(Country.GUATEMALA, "another country's", NOW)
+BOTH = (Country.MEXICO, Country.GUATEMALA)
 
 
 def test_recollection_keeps_the_longer_memory_when_two_processes_share_it(tmp_path: Path) -> None:
@@ -490,24 +510,41 @@ def test_recollection_keeps_the_longer_memory_when_two_processes_share_it(tmp_pa
     file = tmp_path / "profile.seen.json"
     early, late = InFile(file), InFile(file)
 
-    late.keep([ROOT, ACT], {"root", "act"})
-    early.keep([ROOT], {"root"})
+    late.keep(There((ROOT, ACT)))
+    early.keep(There((ROOT,)))
 
-    assert not InFile(file).agrees([ROOT])
-    assert InFile(file).agrees([ROOT, ACT, ("more", None)])
+    assert not InFile(file).agrees(There((ROOT,)))
+    assert InFile(file).agrees(There((ROOT, ACT, ACT._replace(token="more"))))
 
 
 @pytest.mark.parametrize(
     "there",
-    [[ROOT, ("act", None)], [ROOT, ("act", NOW + timedelta(seconds=1))], [ACT, ROOT]],
-    ids=["without its moment", "at another moment", "in another order"],
+    [
+        (ROOT, ACT._replace(came_at=None)),
+        (ROOT, ACT._replace(came_at=NOW + timedelta(seconds=1))),
+        (ACT, ROOT),
+        (ROOT,),
+        (ROOT, ACT._replace(token="put between"), ACT),
+    ],
+    ids=["without its moment", "another moment", "another order", "missing", "one put between"],
 )
 def test_recollection_misses_a_document_that_came_otherwise(
-    there: list[Document], tmp_path: Path
+    there: tuple[Document, ...], tmp_path: Path
 ) -> None:
-    """When an act came decides what it does: that belongs to it."""
+    """When an act came, and behind which, decides what it does."""
     memory = InFile(tmp_path / "profile.seen.json")
-    memory.keep([ROOT, ACT], {"root", "act"})
+    memory.keep(There((ROOT, ACT)))
 
-    assert not memory.agrees(there)
-    assert memory.agrees([ROOT, ACT])
+    assert not memory.agrees(There(there))
+    assert memory.agrees(There((ROOT, ACT)))
+
+
+def test_recollection_asks_nothing_of_owners_that_are_pinned_anew(tmp_path: Path) -> None:
+    """A country that joins has signed before; one that left is missed by nobody."""
+    file = tmp_path / "profile.seen.json"
+    InFile(file).keep(There((ROOT, ACT)))
+
+    assert InFile(file).agrees(There((ROOT, FOREIGN, ACT), BOTH))
+    InFile(file).keep(There((ROOT, FOREIGN, ACT), BOTH))
+    assert InFile(file).agrees(There((ROOT, ACT)))
+    assert not InFile(file).agrees(There((ROOT, ACT), BOTH))

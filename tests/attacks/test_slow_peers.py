@@ -147,13 +147,13 @@ async def test_sealed_body_has_as_much_more_time_as_it_may_be_larger(hasty: Aren
         begin = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: 2\r\n\r\n"
         async with wire(hasty) as line:
             await line.write(begin.encode() + b"{")
-            await asyncio.sleep(1.5 * BODY)
+            await asyncio.sleep(1.3 * BODY)
             await line.write(rest)
             return await line.read_head(within=PATIENCE)
 
     answered, given_up = await post(b"}"), await post(b"")
 
-    assert b" 400 " in answered.partition(b"\r\n")[0]
+    assert b" 422 " in answered.partition(b"\r\n")[0]
     assert b" 408 " in given_up.partition(b"\r\n")[0]
 
 

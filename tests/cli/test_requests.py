@@ -174,6 +174,19 @@ def test_notices_tell_of_an_overdue_request(
     assert (line["kid"], line["since"], line["due"]) == (None, None, "2026-11-24T00:00:00Z")
 
 
+def test_notices_go_on_behind_an_empty_page(as_agency: FakeGateway, cli: Cli) -> None:
+    """What the gateway passed over is not the end of the list, nor is a list without end one."""
+    signed_one = {"number": 7, "notice": signed(notice())}
+    passed_over: dict[str, Any] = {"notices": [], "cursor": 6}
+    _answers(as_agency, "/v1/notices", passed_over, {"notices": [signed_one], "cursor": None})
+    told = cli("notices", "--json")
+    _answers(as_agency, "/v1/notices", passed_over, passed_over)
+    endless = cli("notices", "--json")
+
+    assert [each["number"] for each in told.lines] == [7]
+    assert endless.code not in {0, 7}
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [("en", "content refused by its desk"), ("es", "contenido rechazado por la mesa")],

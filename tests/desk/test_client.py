@@ -7,7 +7,7 @@ import pytest
 
 from broker.desk import sign
 from broker.desk.client import EnlaceClient
-from broker.desk.failures import AnswerError, ProblemError, UnreachableError
+from broker.desk.failures import AnswerError, BusyError, ProblemError, UnreachableError
 from broker.errors import Code, ConfigurationError, DocumentError, EvidenceError
 from broker.model.events import DeliveryState, EventKind
 from broker.model.names import NO_KEY, MessageId
@@ -83,13 +83,14 @@ async def test_send_waits_as_long_as_the_gateway_asks(
 async def test_send_gives_up_at_the_deadline(
     agency: EnlaceClient, gateway: FakeGateway, clock: FakeClock
 ) -> None:
-    """The gateway's own refusal is what the caller sees then."""
+    """The gateway's own refusal is what the caller sees then, and that it may succeed later."""
     fault = Fault(status=503, code="draining", headers={"Retry-After": "50"})
     gateway.faults[MESSAGES] += [fault] * 9
 
-    with pytest.raises(ProblemError) as refused:
+    with pytest.raises(BusyError) as refused:
         await agency.send(body())
 
+    assert isinstance(refused.value, UnreachableError)
     assert refused.value.code == Code.DRAINING
     assert refused.value.retry_after == timedelta(seconds=50)
     assert sum(clock.slept) <= 120
@@ -163,6 +164,7 @@ BAD_RECEIPTS: dict[str, Any] = {
     "of another agency": {"origin": world.POLICIA},
     "of another gateway": {"receipt_issuer": "https://else.test"},
     "by a key that is not pinned": {"receipt_signer": "GW-receipt-2"},
+    "of a time without an offset": {"event": {"at": world.NOW.replace(tzinfo=None)}},
     "for no desk": {"event": {"recipients": {}}},
 }
 
@@ -275,6 +277,16 @@ async def test_send_takes_a_receipt_without_rules_when_it_was_signed_long_ago(
         await agency.send(body())
 
     assert (await agency.send(body())).replayed
+
+
+async def test_send_raises_when_it_was_accepted_for_others_than_it_names(
+    agency: EnlaceClient,
+) -> None:
+    """Whom a message goes to its sender has signed; answer and receipt may agree on a lie."""
+    to = {"countries": ["GT", "HN"], "compartment": "intelligence"}
+
+    with pytest.raises(EvidenceError):
+        await agency.send(sign.message_bytes(world.document(to=to)))
 
 
 async def test_sign_refuses_when_the_profile_is_a_desk_s(desk: EnlaceClient) -> None:

@@ -7,12 +7,15 @@ from broker.desk.desk_calls import Refusal
 from broker.desk.failures import AnswerError
 from broker.desk.wire import NotSettled, Settled
 from broker.errors import ConfigurationError, EvidenceError
-from broker.model.events import DeliveryState, RefusalReason
-from broker.model.names import QueueName
+from broker.model.events import DeliveryState, Event, EventKind, RefusalReason
+from broker.model.names import DeskRef, LogPosition, QueueName
+from keys.identifiers import KeyId
+from schemas.vocabulary import Compartment, Country
 from tests.desk import world
 from tests.desk.world import HandOverParts
 from tests.fakes.gateway import FakeGateway, Fault
 
+OTHER = DeskRef(country=Country.HONDURAS, compartment=Compartment.INTELLIGENCE)
 QUEUE = QueueName("MX.GT.intelligence")
 
 
@@ -66,6 +69,31 @@ async def test_answer_raises_when_the_receipt_is_another_s(
     await desk.acknowledge([ref])
     delivery = gateway.deliveries[ref.message_id, ref.content_hash]
     delivery.receipt = parts.received().receipt
+
+    with pytest.raises(EvidenceError):
+        await desk.acknowledge([ref])
+
+
+async def test_answer_raises_when_the_receipt_names_another_desk(
+    desk: EnlaceClient, gateway: FakeGateway
+) -> None:
+    """That a colleague has it proves nothing of this desk."""
+    parts = HandOverParts()
+    gateway.deliver(parts.to_json())
+    ref = parts.received().ref
+    delivery = gateway.deliveries[ref.message_id, ref.content_hash]
+    delivery.state = "acknowledged"
+    delivery.receipt = gateway.receipts(
+        Event(
+            kind=EventKind.ACKNOWLEDGED,
+            at=world.NOW,
+            message_id=ref.message_id,
+            sender=world.FISCALIA,
+            content_hash=ref.content_hash,
+            recipients={OTHER: KeyId("HN-int-enc-1")},
+        ),
+        LogPosition(1),
+    )
 
     with pytest.raises(EvidenceError):
         await desk.acknowledge([ref])

@@ -71,6 +71,16 @@ def test_append_keeps_lines_for_the_next_start(path: Path) -> None:
     assert numbers(path) == [1, 2, 5]
 
 
+def test_open_passes_over_a_hand_over_number_that_no_gateway_takes_back(path: Path) -> None:
+    """One that was stored by an older program does not keep the desk from its stream."""
+    with Inbox(path) as inbox:
+        inbox.append([entry(2), entry(10**15)])
+        assert inbox.last_hand_over == 2
+
+    with Inbox(path) as again:
+        assert (len(again), again.last_hand_over) == (2, 2)
+
+
 def test_open_makes_a_file_that_only_its_owner_reads(path: Path) -> None:
     """What the inbox holds is for this desk alone."""
     with Inbox(path):

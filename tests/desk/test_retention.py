@@ -1,5 +1,7 @@
 """Does an inbox keep what it must, and nothing longer? (SG-08)"""
 
+import errno
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import orjson
 import pytest
 
 from broker.desk.failures import StoreError
-from broker.desk.holds import DeskHold, holds_file, write_hold
+from broker.desk.holds import DeskHold, holds_file, read_holds, write_hold
 from broker.desk.inbox import Inbox, read_inbox
 from broker.desk.retention import Due, destroy_expired, look
 from broker.desk.store import Entry
@@ -126,6 +128,54 @@ def test_destroy_stops_when_a_hold_cannot_be_read(inbox: Path) -> None:
         destroy_expired(inbox, now=NOW)
 
     assert "message" in lines(inbox)[0]
+
+
+@pytest.mark.parametrize("ask", [look, destroy_expired])
+def test_nothing_is_judged_when_the_last_hold_was_cut(inbox: Path, ask: Any) -> None:
+    """Half a hold is one that somebody has given, and that nobody can read."""
+    write_hold(inbox, hold(), at=NOW)
+    os.truncate(holds_file(inbox), holds_file(inbox).stat().st_size - 9)
+
+    with pytest.raises(StoreError, match="the last line was cut"):
+        ask(inbox, now=NOW)
+    with pytest.raises(StoreError, match="the last line was cut"):
+        write_hold(inbox, hold(), at=NOW)
+
+    assert "message" in lines(inbox)[0]
+
+
+def test_hold_is_written_whole_when_the_disk_takes_little_at_once(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the system call left over is written too."""
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, bytes(data)[:9]))
+
+    write_hold(inbox, hold(), at=NOW)
+
+    assert read_holds(inbox) == {(FGR, PAST): hold()}
+
+
+def test_hold_is_taken_back_when_the_disk_is_full(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gave it is told, and the others are read as before."""
+    write_hold(inbox, hold(), at=NOW)
+    before = holds_file(inbox).read_bytes()
+    write = os.write
+
+    def fill(file: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", fail)
+        return write(file, bytes(data)[:9])
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", fill)
+    with pytest.raises(StoreError):
+        write_hold(inbox, hold(lifted=True), at=NOW)
+
+    assert holds_file(inbox).read_bytes() == before
 
 
 def test_destroy_is_refused_when_a_subscription_writes(inbox: Path) -> None:

@@ -149,6 +149,16 @@ async def test_stream_starts_over_with_short_waits_when_it_has_worked(
     assert clock.slept == [0.5, 1.0, 0.5]
 
 
+async def test_stream_is_made_again_when_the_gateway_itself_has_failed(
+    desk: EnlaceClient, gateway: FakeGateway
+) -> None:
+    """A fault of one gateway ends no desk's standing order."""
+    gateway.faults[STREAM] += [Fault(status=500, code="internal-error")]
+    deliver(gateway, 1)
+
+    assert len(await taken(desk, 1)) == 1
+
+
 async def test_stream_raises_when_it_is_refused_for_good(
     desk: EnlaceClient, gateway: FakeGateway
 ) -> None:
@@ -167,6 +177,19 @@ async def test_stream_raises_when_it_is_no_stream(desk: EnlaceClient, gateway: F
 
     with pytest.raises(AnswerError):
         await taken(desk, 1)
+
+
+@pytest.mark.parametrize("number", [-5, 0, 10**15, 2**64 - 1])
+async def test_stream_passes_over_a_number_that_no_gateway_takes_back(
+    desk: EnlaceClient, gateway: FakeGateway, number: int
+) -> None:
+    """Asked for as the last, it would be refused, and the stream never made again."""
+    gateway.numbers = iter([number, 7])
+    deliver(gateway, 1, 2)
+
+    (found,) = await taken(desk, 1)
+
+    assert (found.message_id, found.hand_over) == (world.message_id(2), 7)
 
 
 async def test_stream_asks_for_the_named_queues(desk: EnlaceClient, gateway: FakeGateway) -> None:

@@ -23,6 +23,7 @@ from tests.desk.world import FakeClock, HandOverParts
 from tests.fakes.gateway import DROP, LOSE_ANSWER, FakeGateway, Fault
 
 ACKNOWLEDGEMENTS = "/v1/acknowledgements"
+BUSY = Fault(status=503, code="ledger-unavailable")
 
 
 async def test_receive_stores_and_acknowledges_each_message(
@@ -115,12 +116,13 @@ async def test_receive_again_when_the_acknowledgement_was_lost(
     assert len(gateway.answers) == 2
 
 
+@pytest.mark.parametrize("fault", [DROP, BUSY], ids=["dropped", "busy"])
 async def test_receive_goes_on_when_acknowledgements_cannot_be_sent(
-    desk: EnlaceClient, gateway: FakeGateway, tmp_path: Path
+    desk: EnlaceClient, gateway: FakeGateway, tmp_path: Path, fault: Fault
 ) -> None:
     """Stored messages wait for their next hand-over; new ones are taken meanwhile."""
     deliver(gateway, 1)
-    gateway.faults[ACKNOWLEDGEMENTS] += [DROP] * 20
+    gateway.faults[ACKNOWLEDGEMENTS] += [fault] * 20
 
     with structlog.testing.capture_logs() as logs:
         totals = await receive(desk, tmp_path)

@@ -1,8 +1,10 @@
 """Is what a desk says to be destroyed gone from its inbox, whatever happened in between?"""
 
+import fcntl
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,9 +13,9 @@ from typing import Any
 import orjson
 import pytest
 
-from broker.desk import rewriting
+from broker.desk import rewriting, taking_back
 from broker.desk.failures import StoreError
-from broker.desk.holds import DeskHold, read_holds, write_hold
+from broker.desk.holds import DeskHold, holds_file, read_holds, write_hold
 from broker.desk.inbox import Inbox, read_inbox
 from broker.desk.store import Entry
 from broker.desk.taking_back import HeldError, NotHeldError, NotProvenError, correct, destroy
@@ -88,6 +90,11 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in read_inbox(path)]
 
 
+def names(inbox: Path) -> set[str]:
+    """Name the files beside the inbox, and itself."""
+    return {each.name for each in inbox.parent.iterdir()}
+
+
 def test_destroy_leaves_a_tombstone_that_knows_the_message(inbox: Path) -> None:
     """Nothing of the content stays; when it comes again it is not stored a second time."""
     destroy(inbox, ORDER, now=NOW)
@@ -108,7 +115,7 @@ def test_destroy_leaves_a_tombstone_that_knows_the_message(inbox: Path) -> None:
     with Inbox(inbox) as again:
         assert again.holds(entry(1, SUBJECT).ref)
         assert (len(again), again.last_hand_over) == (3, 3)
-    assert [each.name for each in inbox.parent.iterdir()] == ["inbox.jsonl"]
+    assert names(inbox) == {"inbox.jsonl", "inbox.holds.jsonl"}
 
 
 def test_destroy_changes_nothing_when_it_was_done(inbox: Path) -> None:
@@ -234,7 +241,7 @@ import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from tests.desk.test_taking_back import NOW, ORDER
-from broker.desk import rewriting
+from broker.desk import rewriting, taking_back
 from broker.desk.taking_back import destroy
 point = sys.argv[2]
 replace = Path.replace
@@ -260,11 +267,111 @@ def test_destroy_can_be_repeated_when_it_was_killed(inbox: Path, point: str) -> 
 
     assert "destroyed_at" in lines(inbox)[0]
     assert [each["hand_over"] for each in lines(inbox)] == [1, 2, 3]
-    assert [each.name for each in inbox.parent.iterdir()] == ["inbox.jsonl"]
+    assert names(inbox) == {"inbox.jsonl", "inbox.holds.jsonl"}
+
+
+def test_destroy_copies_nothing_when_there_is_nothing_to_change(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second copy of the inbox would lie in free blocks, in plain, for whoever looks there."""
+    destroy(inbox, ORDER, now=NOW)
+    written: list[bytes] = []
+    monkeypatch.setattr(rewriting, "write_all", lambda _, data: written.append(data))
+
+    destroy(inbox, ORDER, now=NOW)
+
+    assert written == []
+
+
+def test_destroy_overwrites_the_draft_that_a_crash_has_left(inbox: Path, tmp_path: Path) -> None:
+    """It is a whole copy of the inbox."""
+    draft, link = tmp_path / "inbox.jsonl.new", tmp_path / "link"
+    draft.write_text(SECRET)
+    os.link(draft, link)
+
+    destroy(inbox, ORDER, now=NOW)
+
+    assert (draft.exists(), set(link.read_bytes())) == (False, {0})
+
+
+def test_destroy_overwrites_its_draft_when_the_disk_fails(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was given up is not left in plain."""
+    overwritten: list[int] = []
+    really = rewriting._overwrite
+
+    def overwrite(descriptor: int) -> None:
+        overwritten.append(os.fstat(descriptor).st_size)
+        really(descriptor)
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "I/O error")
+
+    monkeypatch.setattr(rewriting, "_overwrite", overwrite)
+    monkeypatch.setattr(rewriting.os, "link", fail)
+    with pytest.raises(StoreError, match="nothing was changed"):
+        destroy(inbox, ORDER, now=NOW)
+
+    assert [size > 0 for size in overwritten] == [True]
+    assert names(inbox) == {"inbox.jsonl", "inbox.holds.jsonl"}
+
+
+def test_destroy_says_so_when_it_could_not_overwrite_and_does_it_when_it_is_given_again(
+    inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody signs that a message is destroyed while its bytes lie there under another name."""
+    link = tmp_path / "link"
+    os.link(inbox, link)
+
+    def fail(_: int) -> None:
+        raise OSError(5, "I/O error")
+
+    monkeypatch.setattr(rewriting, "_overwrite", fail)
+    for text in ("was changed, but what stood there before was not overwritten", "nothing was"):
+        with pytest.raises(StoreError, match=text):
+            destroy(inbox, ORDER, now=NOW)
+    monkeypatch.undo()
+
+    assert "destroyed_at" in lines(inbox)[0]
+    assert SECRET.encode() in link.read_bytes()
+    destroy(inbox, ORDER, now=NOW)
+    assert set(link.read_bytes()) == {0}
+    assert names(inbox) == {"inbox.jsonl", "inbox.holds.jsonl", "link"}
+
+
+def test_destroy_never_overwrites_the_inbox_itself(inbox: Path) -> None:
+    """A crash may leave one file under both names: before the new one has taken the first."""
+    os.link(inbox, inbox.with_name("inbox.jsonl.old"))
+
+    destroy(inbox, ORDER, now=NOW)
+
+    assert [each["hand_over"] for each in lines(inbox)] == [1, 2, 3]
+    assert names(inbox) == {"inbox.jsonl", "inbox.holds.jsonl"}
+
+
+def test_no_hold_is_given_while_something_is_destroyed(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever holds it a moment later is told that it is gone, and not that it is held."""
+    seen: list[bool] = []
+
+    def is_locked(*_: object) -> int:
+        with holds_file(inbox).open("rb") as file, suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            seen.append(False)
+            return 0
+        seen.append(True)
+        return 0
+
+    monkeypatch.setattr(taking_back, "rewrite", is_locked)
+    destroy(inbox, ORDER, now=NOW)
+
+    assert seen == [True]
 
 
 def test_destroy_is_refused_while_a_hold_runs(inbox: Path) -> None:
-    """A court's word goes before the originator's; when it ends, or is lifted, it goes."""
+    """A court's word goes before the originator's, to the end of its last day anywhere."""
     hold = DeskHold(
         origin=FGR,
         message_id=SUBJECT,
@@ -273,11 +380,12 @@ def test_destroy_is_refused_while_a_hold_runs(inbox: Path) -> None:
     )
     write_hold(inbox, hold, at=NOW)
 
-    with pytest.raises(HeldError):
-        destroy(inbox, ORDER, now=NOW)
+    for now in (NOW, datetime(2026, 3, 2, 11, 59, tzinfo=UTC)):
+        with pytest.raises(HeldError):
+            destroy(inbox, ORDER, now=now)
 
     assert read_holds(inbox) == {(FGR, SUBJECT): hold}
-    destroy(inbox, ORDER, now=datetime(2026, 3, 2, tzinfo=UTC))
+    destroy(inbox, ORDER, now=datetime(2026, 3, 2, 12, tzinfo=UTC))
     assert "destroyed_at" in lines(inbox)[0]
 
 

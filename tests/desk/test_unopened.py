@@ -21,8 +21,9 @@ from tests.desk.conftest import client_of
 from tests.desk.receiving import REFUSED, acknowledged, deliver, receive, returned, stored
 from tests.desk.test_membership import TO_CHANNEL, agreed, charter, record_of
 from tests.desk.world import FakeClock, HandOverParts
-from tests.fakes.gateway import DROP, FakeGateway
+from tests.fakes.gateway import DROP, FakeGateway, Fault
 
+BUSY = Fault(status=503, code="ledger-unavailable")
 OTHERS = {Country.MEXICO: ("policia",), Country.GUATEMALA: ("mp",)}
 """A channel that fiscalia takes no part in."""
 
@@ -237,14 +238,15 @@ async def test_open_stops_when_nobody_shows_the_acts_of_a_channel(
     assert (stored(tmp_path), returned(tmp_path), gateway.answers) == ([], [], [])
 
 
+@pytest.mark.parametrize("fault", [DROP, BUSY], ids=["dropped", "busy"])
 async def test_open_leaves_a_message_unanswered_when_it_cannot_look_for_its_key(
-    desk: EnlaceClient, gateway: FakeGateway, tmp_path: Path
+    desk: EnlaceClient, gateway: FakeGateway, tmp_path: Path, fault: Fault
 ) -> None:
     """A refusal is final; without a directory nothing is refused for its signature."""
     with Inbox(tmp_path / "inbox.jsonl") as inbox, Inbox(tmp_path / "refused.jsonl") as refused:
         subscription = Subscription(desk, inbox=inbox, refused=refused, schemas=world.schemas())
         await subscription._opener.refresh_directory()
-        gateway.faults["/v1/directory"] += [DROP] * 20
+        gateway.faults["/v1/directory"] += [fault] * 20
         parts = HandOverParts(signer="MX-fiscalia-2")
         gateway.deliver(parts.to_json())
         await subscription._take([parts.received()])
@@ -252,8 +254,9 @@ async def test_open_leaves_a_message_unanswered_when_it_cannot_look_for_its_key(
     assert (stored(tmp_path), returned(tmp_path), gateway.answers) == ([], [], [])
 
 
+@pytest.mark.parametrize("fault", [DROP, BUSY], ids=["dropped", "busy"])
 async def test_open_uses_the_last_directory_when_the_gateway_gives_no_newer(
-    desk: EnlaceClient, gateway: FakeGateway, tmp_path: Path, clock: FakeClock
+    desk: EnlaceClient, gateway: FakeGateway, tmp_path: Path, clock: FakeClock, fault: Fault
 ) -> None:
     """An old directory is renewed after a minute, and serves on if it cannot be."""
     with Inbox(tmp_path / "inbox.jsonl") as inbox, Inbox(tmp_path / "refused.jsonl") as refused:
@@ -264,7 +267,7 @@ async def test_open_uses_the_last_directory_when_the_gateway_gives_no_newer(
         await subscription._take([HandOverParts(number=1).received()])
         asked = [path for _, path in gateway.requests].count("/v1/directory")
         clock.pass_time(timedelta(minutes=2))
-        gateway.faults["/v1/directory"] += [DROP] * 20
+        gateway.faults["/v1/directory"] += [fault] * 20
         await subscription._take([HandOverParts(number=2).received()])
 
     assert asked >= 2

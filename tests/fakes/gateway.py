@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import itertools
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -133,7 +133,8 @@ class FakeGateway:
         self.streaming = asyncio.Event()
         self.last_event_ids: list[str | None] = []
         self.heartbeat: float | None = None
-        self._numbers = itertools.count(1)
+        self.numbers: Iterator[int] = itertools.count(1)
+        """Of the next hand-overs."""
         self._positions = itertools.count(1)
 
     # --- what a test does -----------------------------------------------------------------
@@ -457,7 +458,7 @@ class FakeGateway:
         return b"event: message\nid: %d\ndata: %b\n\n" % (hand_over["hand_over"], data)
 
     def _number(self, delivery: Delivery) -> dict[str, Any]:
-        return {**delivery.hand_over, "hand_over": next(self._numbers)}
+        return {**delivery.hand_over, "hand_over": next(self.numbers)}
 
     def _receipt(
         self, kind: EventKind, message_id: str, content_hash: str, sender: AgencyRef

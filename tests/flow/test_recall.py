@@ -281,3 +281,32 @@ async def test_recall_is_denied_when_another_agency_wrote_the_message(exchange: 
 
     assert codes == [("recall-denied", 403)] * 2
     assert await states(exchange, subject) != [DeliveryState.RECALLED]
+
+
+async def test_recall_overtakes_what_was_judged_before_it(
+    exchange: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Handed on to who had it, and taken back from him while that was sealed: it is denied."""
+    subject = await exchange.post(message(to=BOTH, handling={"code": "H2"}))
+    to_honduras = {"countries": ["HN"], "compartment": "intelligence"}
+    handed_on = message(
+        to=to_honduras,
+        handling={"code": "H2"},
+        lineage=[subject],
+        **{"from": {"country": "MX", "agency": "inm"}},
+    )
+    ledger = exchange.gateway.exchange.ledger
+    record, waiting = ledger.record, [recall(subject, to=BOTH)]
+
+    async def record_after_the_recall(*args: Any, **more: Any) -> Any:
+        if waiting:
+            await exchange.post(waiting.pop())
+        return await record(*args, **more)
+
+    monkeypatch.setattr(ledger, "record", record_after_the_recall)
+
+    with pytest.raises(ProblemError) as refused:
+        await exchange.post(handed_on, sender=MIGRACION)
+
+    assert refused.value.code == "originator-denied"
+    assert not waiting

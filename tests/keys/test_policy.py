@@ -63,6 +63,8 @@ WRONG: dict[str, JsonObject] = {
     "a span below zero": {"decisions": {"time_lock": "-1h"}},
     "a span a number": {"decisions": {"time_lock": 24}},
     "a span in other digits": {"decisions": {"time_lock": "٢٤h"}},
+    "a warning of thousands of years": {"warnings": {"before": ["999999d"]}},
+    "a life of thousands of years": {"uses": {"desk_encryption": {"life": "36526d"}}},
     "warnings no list": {"warnings": {"before": "30d"}},
     "a percentage of a hundred": {"warnings": {"life_percent": 100}},
     "a percentage true": {"warnings": {"life_percent": True}},

@@ -15,6 +15,9 @@ from keys.errors import KeyFormatError
         b'{"a":-Infinity}',
         b'\xef\xbb\xbf{"a":1}',
         b'{"a":1}x',
+        b'{"a":"\\ud800"}',
+        b'{"\\uDFFF":1}',
+        b'{"a":["\\udc00\\ud800"]}',
         b'{"a":\xff}',
         b"[]",
         b"",
@@ -24,9 +27,17 @@ from keys.errors import KeyFormatError
     ids=str,
 )
 def test_parse_object_refuses_what_two_readers_could_read_differently(data: bytes) -> None:
-    """Duplicate members, NaN, byte order marks, trailing bytes and bottomless depth."""
+    """Duplicate members, NaN, byte order marks, half a character, trailing bytes, no end."""
     with pytest.raises(KeyFormatError):
         strict_json.parse_object(data)
+
+
+def test_parse_object_takes_a_character_that_is_written_as_a_pair() -> None:
+    """That is how JSON writes it in ASCII."""
+    assert strict_json.parse_object(b'{"a":"\\ud83d\\ude00","b":"\\\\ud800"}') == {
+        "a": "\U0001f600",
+        "b": "\\ud800",
+    }
 
 
 def test_write_gives_one_spelling_whatever_the_order() -> None:

@@ -99,7 +99,7 @@ def judicial_use_is_granted(
 def _had_it(one: KnownMessage, desk: DeskRef) -> bool:
     """Whether this desk received it from its originator, or is the originator's own."""
     is_own = desk.country is one.sender.country and desk.compartment is one.compartment
-    return is_own or desk in one.desks
+    return is_own or desk in one.held_by
 
 
 def _grants(one: KnownMessage, desk: DeskRef, message: Envelope, now: Circumstances) -> bool:

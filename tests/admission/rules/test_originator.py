@@ -57,6 +57,15 @@ def test_restricted_goes_back_and_to_who_had_it(to: Country) -> None:
     assert denied(derived(1, to=(to,)), around(earlier)) == ALLOWED
 
 
+def test_restricted_is_denied_to_whom_it_never_came() -> None:
+    """Addressed to Honduras, and recalled before it was handed over there."""
+    earlier = replace(
+        known(1, PARTNER, desk(MX), desk(HN), handling=H2), held_by=frozenset({desk(MX)})
+    )
+
+    assert denied(derived(1, to=(HN,)), around(earlier)) == DENIED
+
+
 @pytest.mark.parametrize("to", [GT, HN])
 def test_restricted_stays_in_the_compartment_in_which_it_came(to: Country) -> None:
     """Another desk of the same country is another recipient."""

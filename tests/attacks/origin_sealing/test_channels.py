@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from broker.desk.problem import ProblemError
+from broker.errors import EvidenceError
 from broker.model.events import DeliveryState
-from broker.model.names import AgencyRef
+from broker.model.names import AgencyRef, MessageId
+from broker.model.status import MessageStatus
 from broker.origin_seal import ORIGIN_SEAL_TYP
 from keys import jws, strict_json
 from keys.charter import Sealing
@@ -107,3 +109,21 @@ async def test_recall_is_sealed_for_whoever_has_the_message(running: Running) ->
     spoilt = jws.sign_compact(strict_json.write(said), client.keys.signature, typ=ORIGIN_SEAL_TYP)
     with pytest.raises(ProblemError, match="recall-denied"):
         await client.send(replace(lie, seal=spoilt))
+
+
+async def test_recall_is_sealed_to_nobody_whom_only_the_ledger_names(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes one more recipient into the ledger reads no recall by that."""
+    client = await running.client(FISCALIA)
+    sent = await client.send(as_bytes(message()))
+    truth = await client.status(sent.id)
+    lie = replace(truth, recipients=(*truth.recipients, replace(truth.recipients[0], desk=HN_DESK)))
+
+    async def lying(_: MessageId) -> MessageStatus:
+        return lie
+
+    monkeypatch.setattr(client, "status", lying)
+
+    with pytest.raises(EvidenceError):
+        await client.seal(as_bytes(recall(sent.id)), SchemaSet.load())

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from broker.errors import LedgerUnavailableError
 from broker.model.events import RefusalReason
+from broker.model.message import Acceptance
 from broker.model.names import DeliveryNumber
 from broker.ports.requests import EXPIRED, RECALLED, RETURNED, Request
 from broker.storage.clocks import close_clocks
@@ -22,6 +23,7 @@ from tests.contract.ledger.asked import (
     LATER,
     MEXICO,
     PANAMA,
+    PANAMENIAN,
     facts,
     listed,
     record,
@@ -29,7 +31,6 @@ from tests.contract.ledger.asked import (
     request,
 )
 from tests.contract.ledger.test_failures import FAULTS, faulty
-from tests.contract.ledger.test_recalls import taking_back
 from tests.contract.ledger.world import FISCALIA, GUATEMALA, NOW, Maker, World
 
 
@@ -148,6 +149,29 @@ async def test_clock_ends_when_the_desk_returns_the_request(ledger: Ledger, make
     assert panama.closed_at is None
 
 
+def recall(make: Maker, subject: Acceptance) -> Acceptance:
+    """Make a recall of a message, to whom that went."""
+    made = make.acceptance(desks=tuple(subject.recipient_keys), sender=subject.sender)
+    return replace(made, kind=Kind.RECALL, facts=facts(concerns=subject.message_id))
+
+
+async def bring_back(ledger: Ledger, make: Maker, said: Acceptance) -> None:
+    """Record a reply, and lease it to the desk of the country that asked."""
+    await make.dispatched(ledger, said)
+    queues = [route.queue for route in said.routes]
+    waiting = await ledger.deliveries.waiting(queues, limit=10, now=NOW)
+    await ledger.deliveries.lease(
+        [number for number, _ in waiting], queues=queues, holder="desk", now=NOW, until=NOW + HOUR
+    )
+
+
+async def returned(ledger: Ledger, make: Maker, said: Acceptance, reason: RefusalReason) -> None:
+    """Have a reply refused by the desk of the country that asked."""
+    await bring_back(ledger, make, said)
+    refusal = make.answer(said, desk=MEXICO, reason=reason)
+    await ledger.deliveries.answer(refusal, now=LATER + HOUR, sign=make.sign)
+
+
 @pytest.mark.parametrize(
     ("reason", "runs_on"),
     [
@@ -166,15 +190,8 @@ async def test_clock_runs_on_when_the_reply_was_none(
     asked = request(make, desks=(GUATEMALA, PANAMA))
     await record(ledger, make, asked)
     said = reply(make, asked, "refused", ground="no_capacity")
-    await make.dispatched(ledger, said)
-    queues = [route.queue for route in said.routes]
-    waiting = await ledger.deliveries.waiting(queues, limit=10, now=NOW)
-    await ledger.deliveries.lease(
-        [number for number, _ in waiting], queues=queues, holder="desk", now=NOW, until=NOW + HOUR
-    )
-    returned = make.answer(said, desk=MEXICO, reason=reason)
 
-    await ledger.deliveries.answer(returned, now=LATER + HOUR, sign=make.sign)
+    await returned(ledger, make, said, reason)
 
     guatemala, panama = await listed(ledger)
     assert (guatemala.closed_at is None) is runs_on
@@ -187,24 +204,120 @@ async def test_clock_runs_on_when_the_reply_was_none(
     assert guatemala.closed_at == (LATER + DAY if runs_on else LATER)
 
 
-async def test_clock_runs_on_when_the_reply_was_found_out_after_its_recall(
+@pytest.mark.parametrize("ending", [EXPIRED, RECALLED, RETURNED])
+async def test_clock_stays_ended_when_an_interim_reply_was_none(
+    ledger: Ledger, make: Maker, ending: str
+) -> None:
+    """What ended without an answer had nothing to do with the reply that is returned now."""
+    asked = replace(request(make), expires=NOW + HOUR)
+    [handed] = await make.handed(ledger, asked)
+    said = reply(make, asked, "more_time")
+    await record(ledger, make, said)
+    if ending == EXPIRED:
+        await ledger.deliveries.expire(now=LATER, limit=9, sign=make.sign)
+    elif ending == RETURNED:
+        refused = make.answer(handed, reason=RefusalReason.NOT_COMPETENT)
+        await ledger.deliveries.answer(refused, now=LATER, sign=make.sign)
+    else:
+        await record(ledger, make, replace(recall(make, asked), accepted_at=LATER))
+
+    await returned(ledger, make, said, RefusalReason.CANNOT_OPEN)
+
+    [one] = await listed(ledger)
+    assert (one.outcome, one.closed_at) == (ending, LATER)
+    assert await ledger.requests.to_escalate(now=NOW + 10 * DAY, limit=9) == []
+
+
+async def test_clock_runs_on_when_the_desk_had_the_request_that_expired(
     ledger: Ledger, make: Maker
 ) -> None:
-    """Who seals a lie as his answer, and takes it back before the desk says so, still owes one."""
+    """It was handed over in time and opened: who has read it owes the answer."""
+    asked = replace(request(make, desks=(GUATEMALA, PANAMA)), expires=NOW + HOUR)
+    handed, _ = await make.handed(ledger, asked)
+    await ledger.deliveries.expire(now=LATER, limit=9, sign=make.sign)
+
+    for _ in range(2):
+        await ledger.deliveries.answer(make.answer(handed), now=LATER, sign=make.sign)
+
+    guatemala, panama = await listed(ledger)
+    assert (guatemala.outcome, guatemala.closed_at) == (None, None)
+    assert (panama.outcome, panama.closed_at) == (EXPIRED, LATER)
+    overdue = await ledger.requests.to_escalate(now=NOW + 10 * DAY, limit=9)
+    assert [one.desk for one in overdue] == [GUATEMALA]
+
+
+@pytest.mark.parametrize("first", [EXPIRED, RECALLED])
+async def test_clock_stays_ended_when_the_desk_had_what_was_recalled(
+    ledger: Ledger, make: Maker, first: str
+) -> None:
+    """Nobody owes an answer to what its originator took back, in whatever order that came."""
+    asked = replace(request(make), expires=NOW + HOUR)
+    [handed] = await make.handed(ledger, asked)
+    taken_back = replace(recall(make, asked), accepted_at=LATER)
+    if first == RECALLED:
+        await record(ledger, make, taken_back)
+    await ledger.deliveries.expire(now=LATER, limit=9, sign=make.sign)
+    await record(ledger, make, taken_back)
+
+    await ledger.deliveries.answer(make.answer(handed), now=LATER, sign=make.sign)
+
+    [one] = await listed(ledger)
+    assert (one.outcome, one.closed_at) == (first, LATER)
+
+
+@pytest.mark.parametrize("outcome", ["answered", "more_time"])
+async def test_clock_runs_on_when_the_reply_is_recalled_unread(
+    ledger: Ledger, make: Maker, outcome: str
+) -> None:
+    """An answer that its own author took back before anybody read it is none."""
+    asked = request(make, desks=(GUATEMALA, PANAMA))
+    others = reply(make, asked, sender=PANAMENIAN)
+    said = reply(make, asked, outcome)
+    await record(ledger, make, asked, others, said)
+
+    await record(ledger, make, recall(make, said))
+
+    guatemala, panama = await listed(ledger)
+    assert (guatemala.outcome, guatemala.closed_at) == (None, None)
+    assert (panama.outcome, panama.closed_at) == ("answered", LATER)
+    again = reply(make, asked, at=NOW + DAY)
+    await record(ledger, make, again)
+    guatemala, _ = await listed(ledger)
+    assert (guatemala.outcome, guatemala.closed_at) == ("answered", NOW + DAY)
+
+
+@pytest.mark.parametrize("kind", [Kind.RECALL, Kind.RECTIFICATION])
+async def test_clock_stays_answered_when_the_reply_was_read_or_only_rectified(
+    ledger: Ledger, make: Maker, kind: Kind
+) -> None:
+    """Who asked has had the answer; that it was wrong is another matter."""
+    asked = request(make)
+    said = reply(make, asked)
+    await record(ledger, make, asked)
+    await bring_back(ledger, make, said)
+    if kind is Kind.RECALL:
+        acknowledged = make.answer(said, desk=MEXICO)
+        await ledger.deliveries.answer(acknowledged, now=LATER, sign=make.sign)
+
+    await record(ledger, make, replace(recall(make, said), kind=kind))
+
+    [one] = await listed(ledger)
+    assert (one.outcome, one.closed_at) == ("answered", LATER)
+
+
+async def test_clock_runs_on_when_the_reply_was_found_out_after_it_expired(
+    ledger: Ledger, make: Maker
+) -> None:
+    """Whose answer is a lie, and runs out before the desk says so, still owes one."""
     asked = request(make)
     await record(ledger, make, asked)
-    said = reply(make, asked, "answered")
-    await make.dispatched(ledger, said)
-    queues = [route.queue for route in said.routes]
-    waiting = await ledger.deliveries.waiting(queues, limit=10, now=NOW)
-    await ledger.deliveries.lease(
-        [number for number, _ in waiting], queues=queues, holder="desk", now=NOW, until=NOW + HOUR
-    )
-    await ledger.messages.record(taking_back(make, said), sign=make.sign)
+    said = replace(reply(make, asked, "answered"), expires=LATER)
+    await bring_back(ledger, make, said)
+    await ledger.deliveries.expire(now=LATER, limit=9, sign=make.sign)
     assert [each.closed_at for each in await listed(ledger)] == [LATER]
 
-    returned = make.answer(said, desk=MEXICO, reason=RefusalReason.FACTS_NOT_TRUE)
-    await ledger.deliveries.answer(returned, now=LATER + HOUR, sign=make.sign)
+    refusal = make.answer(said, desk=MEXICO, reason=RefusalReason.FACTS_NOT_TRUE)
+    await ledger.deliveries.answer(refusal, now=LATER + HOUR, sign=make.sign)
 
     assert [each.closed_at for each in await listed(ledger)] == [None]
 
@@ -214,7 +327,7 @@ async def test_close_clocks_ends_what_still_runs(world: World, ledger: Ledger, m
     asked = request(make, desks=(GUATEMALA, PANAMA))
     await record(ledger, make, asked, reply(make, asked))
 
-    def recall(connection: Connection) -> None:
+    def end(connection: Connection) -> None:
         transaction = Transaction(connection, exclusive=True)
         numbers = connection.execute(
             select(deliveries.c.number)
@@ -223,7 +336,7 @@ async def test_close_clocks_ends_what_still_runs(world: World, ledger: Ledger, m
         ).scalars()
         close_clocks(transaction, [*numbers], outcome=RECALLED, at=NOW + DAY)
 
-    await world.run(recall)
+    await world.run(end)
 
     guatemala, panama = await listed(ledger)
     assert (guatemala.outcome, guatemala.closed_at) == ("answered", LATER)
@@ -238,14 +351,8 @@ async def test_clock_ends_when_the_request_is_recalled(
     asked = request(make, desks=(GUATEMALA, PANAMA))
     handed = await make.handed(ledger, asked)
     await ledger.deliveries.answer(make.answer(handed[0]), now=NOW, sign=make.sign)
-    recall = replace(
-        make.acceptance(desks=(GUATEMALA, PANAMA)),
-        kind=kind,
-        accepted_at=LATER,
-        facts=facts(concerns=asked.message_id),
-    )
 
-    await record(ledger, make, recall)
+    await record(ledger, make, replace(recall(make, asked), kind=kind, accepted_at=LATER))
 
     found = await listed(ledger)
     assert [one.outcome for one in found] == [outcome, outcome]

@@ -113,6 +113,21 @@ async def test_to_escalate_lists_the_longest_overdue_first(ledger: Ledger, make:
 
     found = await ledger.requests.to_escalate(now=NOW + 3 * HOUR, limit=9)
     first = await ledger.requests.to_escalate(now=NOW + 3 * HOUR, limit=2)
+    rest = await ledger.requests.to_escalate(now=NOW + 3 * HOUR, after=first[-1], limit=2)
 
     assert [one.message_id for one in found] == [asked[n].message_id for n in (1, 2, 0)]
     assert first == found[:2]
+    assert rest == found[2:]
+
+
+async def test_to_escalate_lists_what_is_due_together_when_a_page_ends_between(
+    ledger: Ledger, make: Maker
+) -> None:
+    """The copies of one request are due at one moment; none of them is passed over."""
+    await record(ledger, make, *[request(make, reply_by=LATER) for _ in range(3)])
+
+    [first] = await ledger.requests.to_escalate(now=LATER, limit=1)
+    await ledger.requests.escalate(first.delivery, BOTH, at=LATER)
+    rest = await ledger.requests.to_escalate(now=LATER, after=first, limit=9)
+
+    assert [one.delivery for one in (first, *rest)] == [1, 2, 3]

@@ -7,7 +7,7 @@ import pytest
 
 from broker.model.facts import Facts, Grant
 from broker.model.message import Acceptance
-from broker.model.names import AgencyRef, DeskRef, MessageId
+from broker.model.names import NO_KEY, AgencyRef, DeskRef, MessageId
 from broker.storage.ledger import Ledger
 from schemas.vocabulary import Compartment, Country, HandlingCode, Kind
 from tests.contract.ledger.test_recalls import taking_back
@@ -135,3 +135,25 @@ async def test_known_finds_all_when_many_are_named(ledger: Ledger, make: Maker) 
     known = await ledger.messages.known({first.message_id, last.message_id, *others})
 
     assert known.keys() == {first.message_id, last.message_id}
+
+
+@pytest.mark.parametrize("ending", ["on its way", "recalled", "not-sealed", "expired", "handed"])
+async def test_known_says_who_held_it_when_a_copy_came_to_nobody(
+    ledger: Ledger, make: Maker, ending: str
+) -> None:
+    """A desk that was never handed its copy did not have it from the originator."""
+    subject = make.acceptance(expires=NOW + timedelta(hours=1))
+    if ending == "not-sealed":
+        subject = replace(subject, recipient_keys={make.desk: NO_KEY})
+    handed = await make.handed(ledger, subject) if ending == "handed" else []
+    await ledger.messages.record(subject, sign=make.sign)
+    if ending in {"recalled", "handed"}:
+        await ledger.messages.record(taking_back(make, subject), sign=make.sign)
+    elif ending == "expired":
+        await ledger.deliveries.expire(now=subject.expires, limit=9, sign=make.sign)
+
+    [known] = (await ledger.messages.known({subject.message_id}))[subject.message_id]
+
+    assert known.desks == {make.desk}
+    is_held = bool(handed) or ending == "on its way"
+    assert known.held_by == ({make.desk} if is_held else frozenset())

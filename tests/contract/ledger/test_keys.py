@@ -10,7 +10,7 @@ from broker.model.events import Notice, RefusalReason
 from broker.model.message import Route
 from broker.model.names import DeskRef, QueueName, channel_queue
 from broker.ports.keys import NumberedNotice, Pickup, Place
-from broker.ports.messages import DirectoryMoved, Recorded
+from broker.ports.messages import Overtaken, Recorded
 from broker.storage.ledger import Ledger
 from keys.charter import ChannelName
 from keys.identifiers import KeyId
@@ -185,7 +185,7 @@ async def test_record_refuses_a_message_sealed_by_an_older_directory(
         recorded = await one.messages.record(renewed, sign=make.sign)
         replayed = await one.messages.record(acceptance, sign=make.sign)
 
-    assert moved == DirectoryMoved()
+    assert moved == Overtaken()
     assert isinstance(recorded, Recorded)
     assert isinstance(replayed, Recorded)
     assert (recorded.replayed, replayed.replayed) == (False, True)
@@ -234,13 +234,18 @@ async def test_notices_are_written_once_for_each_country(
         with pytest.raises(LedgerUnavailableError):
             await ledger.keys.add_notice(notice)
 
+        was_told = await ledger.keys.was_told(Country.MEXICO, notice.subject)
         is_new = await ledger.keys.add_notice(notice)
+        assert await ledger.keys.was_told(Country.MEXICO, notice.subject)
+        assert not await ledger.keys.was_told(Country.PANAMA, notice.subject)
+        assert not await ledger.keys.was_told(Country.MEXICO, other.subject)
         assert await ledger.keys.add_notice(replace(notice, country=Country.PANAMA))
         assert await ledger.keys.add_notice(other)
         told = await ledger.keys.notices(Country.MEXICO, limit=9)
         rest = await ledger.keys.notices(Country.MEXICO, after=1, limit=9)
 
     assert is_new is (fault == FAULTS[0])
+    assert was_told is not is_new
     assert told == [
         NumberedNotice(number=1, notice=notice),
         NumberedNotice(number=3, notice=other),

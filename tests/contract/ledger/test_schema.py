@@ -9,21 +9,26 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Executable, text
 
 from broker.errors import ConfigurationError
+from broker.ports.requests import RequestState
 from broker.storage import (
     affected,
+    clocks,
     endings,
     key_counts,
     leasing,
     publishing,
     queues,
+    requests,
+    retention,
 )
 from broker.storage.connect import connect
 from broker.storage.database import Work
 from broker.storage.ledger import open_ledger
 from broker.storage.migrate import check, upgrade
+from broker.storage.tables import clocks as clocks_table
 from broker.storage.tables import metadata
 from tests.contract.ledger.world import LIMITS, Maker, World
 
@@ -159,17 +164,22 @@ async def test_sqlite_is_set_to_survive_a_power_cut(tmp_path: Path) -> None:
     }
 
 
+PARAMETERS = {"now": 0, "most": 1, "queue": "q", "holder": "h", "after": 0}
+
+
+def explain(connection: Connection, statement: Executable) -> list[str]:
+    """Ask SQLite how it finds the rows; PostgreSQL goes by statistics, and here are none."""
+    compiled = statement.compile(dialect=connection.dialect)
+    # A list of values is written into the statement only when it is executed.
+    text = re.sub(r"__\[POSTCOMPILE_\w+\]", "'q'", str(compiled))
+    names = [key for key in compiled.positiontup if f"POSTCOMPILE_{key}" not in str(compiled)]
+    values = tuple(PARAMETERS.get(key, 1) for key in names)
+    return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)]
+
+
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)
 async def test_statements_use_the_partial_indexes(world: World) -> None:
     """What is asked every second does not read the whole history."""
-    # PostgreSQL chooses by statistics, which an empty table has not.
-    parameters = {
-        "now": 0,
-        "most": 1,
-        "queue": "q",
-        "holder": "h",
-        "after": 0,
-    }
 
     def plan(connection: Connection) -> object:
         found = {}
@@ -181,23 +191,48 @@ async def test_statements_use_the_partial_indexes(world: World) -> None:
             "ix_deliveries_leased": leasing.RELEASE,
             "ix_deliveries_dead_lettered": endings.DEAD,
             "ix_deliveries_unopened": key_counts.UNOPENED,
+            "ix_clocks_message": clocks.ASKED,
             "ix_deliveries_key": key_counts.LAST_USES[0],
             "ix_rewraps_old_key": key_counts.LAST_USES[1],
             "ix_rewraps_new_key": key_counts.LAST_USES[2],
             "ix_messages_signed": affected.SIGNED[0],
             "ix_messages_second_signed": affected.SIGNED[1],
         }.items():
-            compiled = statement.compile(dialect=connection.dialect)
-            # A list of values is written into the statement only when it is executed.
-            text = re.sub(r"__\[POSTCOMPILE_\w+\]", "'q'", str(compiled))
-            names = [
-                key for key in compiled.positiontup if f"POSTCOMPILE_{key}" not in str(compiled)
-            ]
-            values = tuple(parameters.get(key, 1) for key in names)
-            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).all()
-            found[name] = any(name in row[3] for row in rows)
+            found[name] = any(name in step for step in explain(connection, statement))
         return found
 
     plans = await world.run(plan)
     assert isinstance(plans, dict)
     assert all(plans.values()), plans
+
+
+OF_DESK = (clocks_table.c.desk_country == "GT", clocks_table.c.compartment == "intelligence")
+OF_COUNTRY = clocks_table.c.origin_country == "MX"
+OPEN, OVERDUE = (requests.STATES[state] for state in (RequestState.OPEN, RequestState.OVERDUE))
+PAGES: tuple[tuple[str, Executable], ...] = (
+    ("ix_deliveries_in_queue", endings.LOST),
+    ("ix_deliveries_in_queue", queues.DEPTHS),
+    ("ix_messages_expires", retention.EXPIRED),
+    ("ix_messages_expires", retention.EXPIRED.where(retention.BEHIND)),
+    ("ix_messages_expires", retention.TO_REVIEW),
+    ("ix_messages_expires", retention.TO_REVIEW.where(retention.BEHIND)),
+    *(("ix_clocks_owed", requests.PAGE.where(*OF_DESK, state)) for state in (OPEN, OVERDUE)),
+    *(("ix_clocks_running", requests.PAGE.where(OF_COUNTRY, state)) for state in (OPEN, OVERDUE)),
+    ("ix_clocks_running", requests.BY_ROAD),
+    ("ix_clocks_untold", requests.TO_ESCALATE.where(requests.BEHIND)),
+    ("ix_deliveries_unopened", key_counts.IN_FLIGHT_OF),
+)
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_pages_go_by_an_index_of_what_they_list(world: World) -> None:
+    """A page of what still waits costs the same however much was done before."""
+
+    def plan(connection: Connection) -> object:
+        return [explain(connection, statement) for _, statement in PAGES]
+
+    plans = await world.run(plan)
+
+    assert isinstance(plans, list)
+    for (name, _), steps in zip(PAGES, plans, strict=True):
+        assert any(name in step for step in steps), steps

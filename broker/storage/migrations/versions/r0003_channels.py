@@ -40,6 +40,10 @@ def _add_columns() -> None:
             messages.add_column(column)
     with op.batch_alter_table("deliveries") as deliveries:
         deliveries.add_column(sa.Column("desk_receipt", sa.Text()))
+    # What was accepted and not yet published is sent again with a lost queue, too.
+    op.drop_index("ix_deliveries_in_queue", "deliveries")
+    is_open = "state IN ('accepted', 'dispatched', 'delivered')"
+    _partial("ix_deliveries_in_queue", "deliveries", ["queue", "number"], is_open)
     _partial("ix_messages_expires", "messages", ["expires", "number"], "destroyed_at IS NULL")
     _partial(
         "ix_messages_second_signed",
@@ -71,7 +75,9 @@ def _create_clocks() -> None:
     op.create_index("ix_clocks_message", "clocks", ["message"])
     op.create_index("ix_clocks_origin", "clocks", ["origin_country", "delivery"])
     op.create_index("ix_clocks_desk", "clocks", ["desk_country", "compartment", "delivery"])
-    _partial("ix_clocks_running", "clocks", ["delivery"], "closed_at IS NULL")
+    running = "closed_at IS NULL"
+    _partial("ix_clocks_running", "clocks", ["origin_country", "delivery"], running)
+    _partial("ix_clocks_owed", "clocks", ["desk_country", "compartment", "delivery"], running)
     untold = "closed_at IS NULL AND escalated_at IS NULL"
     _partial("ix_clocks_untold", "clocks", ["due", "delivery"], untold)
     _partial("ix_clocks_reply", "clocks", ["reply"], "reply IS NOT NULL")

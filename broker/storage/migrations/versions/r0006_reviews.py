@@ -1,10 +1,10 @@
-"""Step 5: what became of messages that were reviewed, and which given-up copies run out."""
+"""Step 6: what became of messages that were reviewed, and which given-up copies run out."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
