@@ -229,3 +229,13 @@ def test_compare_closes_the_ways_to_where_no_purpose_is_served() -> None:
         (CLOSED, "purposes"),
         (CLOSED, "ways"),
     }
+
+
+def test_compare_shows_a_row_that_only_one_of_the_two_has() -> None:
+    """A compartment that is used for something for the first time, or no longer for anything."""
+    purposes = STANDARD_POLICY.purposes
+    without = changed(purposes={each: purposes[each] for each in (INTELLIGENCE, JUDICIAL)})
+    row = ("purposes", "protection", tuple(sorted(purposes[PROTECTION])))
+
+    assert (OPENED, *row) in rows(compare(without, STANDARD_POLICY))
+    assert (CLOSED, *row) in rows(compare(STANDARD_POLICY, without))
