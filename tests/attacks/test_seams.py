@@ -141,7 +141,7 @@ async def test_notices_tell_of_a_refused_content_no_neighbour_of_the_desk(here: 
 
     after = {subject: await noticed(here, subject, "") - before[subject] for subject in before}
 
-    open_one, walled = [(str(SEGUNDA), str(desk)) for desk in (GT_DESK, GT_PROTECTION)]
+    open_one, walled = [(str(SEGUNDA), desk.compartment.value) for desk in (GT_DESK, GT_PROTECTION)]
     assert after == {
         FISCALIA: {open_one},
         MIGRACION: {open_one},
