@@ -43,7 +43,7 @@ from broker.model.names import NO_KEY, AgencyRef, ContentHash, DeskRef, LogPosit
 from broker.model.status import MessageStatus
 from broker.origin_seal import verify_origin_seal
 from broker.ports.clock import Clock
-from broker.ports.messages import DirectoryMoved, IdTaken, MessageLedger, Recorded
+from broker.ports.messages import IdTaken, MessageLedger, Overtaken, Recorded
 from broker.ports.receipts import SignReceipt
 from broker.sealing.content import SignedContent
 from broker.sealing.route import route_of
@@ -139,7 +139,7 @@ class Exchange:
             self._acceptance(signed, routed, keys, sealed, now), directory_version=version
         )
         recorded = await self.ledger.record(acceptance, sign=self.sign_receipt)
-        if isinstance(recorded, DirectoryMoved):
+        if isinstance(recorded, Overtaken):
             return None
         # A crash here loses nothing either: the relay finds the record, and the sender, who
         # has no answer, asks again and gets the same receipt.

@@ -7,7 +7,7 @@ one: the subscription stops, and somebody mends them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,7 +17,7 @@ import structlog
 
 from broker.desk.client import EnlaceClient
 from broker.desk.desk_calls import Refusal
-from broker.desk.failures import UnreachableError, UseNotNotedError
+from broker.desk.failures import DeskError, UnreachableError
 from broker.desk.leave_compromised import moving_away
 from broker.desk.line import message_line, refusal_line
 from broker.desk.open import OpenedMessage
@@ -70,7 +70,7 @@ class Subscription:
     ) -> None:
         self.totals = Totals()
         self._reader = reader
-        self._not_noted: dict[ContentRef, UseNotNotedError] = {}
+        self._not_shown: dict[ContentRef, DeskError] = {}
         self._client = client
         self._inbox = inbox
         self._refused = refused
@@ -89,16 +89,15 @@ class Subscription:
             StoreError: The inbox cannot be written; nothing of the batch was acknowledged.
             ProblemError: The gateway refuses this desk.
             EvidenceError: It signed a receipt that proves something else.
-            UnreachableError: Before the first directory came; later the stream waits. Also
-                when a use cannot be stated: nothing is shown then.
-            UseNotNotedError: In the end, where one message or more came and the gateway did not
-                note its use; it was neither shown nor acknowledged, and all others were.
+            UnreachableError: Before the first directory came; later the stream waits.
+            UseNotNotedError, UnreachableError: In the end, where the use of a message was not
+                noted; it was neither shown nor acknowledged, and all others were.
         """
         await self._opener.refresh_directory()
         async with self._arriving(queues) as arrivals, moving_away(self._client):
             while batch := await _next_batch(arrivals, idle):
                 await self._take(batch)
-        for error in self._not_noted.values():
+        for error in self._not_shown.values():
             raise error
 
     @asynccontextmanager
@@ -138,10 +137,10 @@ class Subscription:
         for not_ready in outcome.not_ready:
             log.error("hand-over:not-ready", step=not_ready.step)
         if self._reader is not None:
-            not_noted = await self._reader.state(self._client, opened)
+            not_shown = await self._not_noted(self._reader, opened)
             # Neither kept nor answered: it comes again, to who may read it.
-            opened = [each for each in opened if each.hand_over.ref not in not_noted]
-            self._not_noted.update(not_noted)
+            opened = [each for each in opened if each.hand_over.ref not in not_shown]
+            self._not_shown.update(not_shown)
         await asyncio.to_thread(self._store, opened, unopened)
         # A crash here loses nothing: the messages come again, and the inbox knows them.
         stored = [each.hand_over.ref for each in opened]
@@ -155,10 +154,20 @@ class Subscription:
             refused=self.totals.refused + len(unopened),
         )
         for ref in stored:
-            self._not_noted.pop(ref, None)
+            self._not_shown.pop(ref, None)
         if outcome.not_ready:
             # Not answered: its lease ends, and it comes again to a desk that was mended.
             raise outcome.not_ready[0]
+
+    async def _not_noted(
+        self, reader: Reader, opened: Sequence[OpenedMessage]
+    ) -> Mapping[ContentRef, DeskError]:
+        """State the use of these; name those that may not be shown, and why."""
+        try:
+            return await reader.state(self._client, opened)
+        except UnreachableError as error:
+            log.warning("use:postponed", count=len(opened))
+            return {each.hand_over.ref: error for each in opened}
 
     def _store(self, opened: Sequence[OpenedMessage], unopened: Sequence[Unopened]) -> None:
         """Write what came; on the disk when it returns."""

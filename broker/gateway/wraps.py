@@ -13,7 +13,7 @@ from broker.gateway.context import GATEWAY, Gateway, calling_desk
 from broker.gateway.requests import check_parameters, read_number, read_tokens
 from broker.model.names import DeliveryNumber, DeskRef, Json
 from broker.ports.keys import Rewrap, Rewrapped, WaitingWrap
-from broker.ports.messages import DirectoryMoved
+from broker.ports.messages import Overtaken
 from broker.sealing import wire
 from keys.errors import KeyFormatError
 from keys.identifiers import KeyId, parse_kid
@@ -56,7 +56,7 @@ async def post_wraps(request: web.Request) -> web.Response:
         wishes = [_wish(gateway, token, desk, now) for token in tokens]
         good = [one for one in wishes if isinstance(one, Rewrap)]
         rewrapped = await _rewrap(gateway, good, now, version)
-        if not isinstance(rewrapped, DirectoryMoved):
+        if not isinstance(rewrapped, Overtaken):
             return _answer(gateway, wishes, rewrapped)
         # The key that was active may have been taken out in between: judge again.
         await gateway.directory.refresh()
@@ -124,7 +124,7 @@ def _recipient(wish: RewrapWish) -> wire.Recipient:
 
 async def _rewrap(
     gateway: Gateway, good: Sequence[Rewrap], now: datetime, version: int
-) -> Sequence[Rewrapped | None] | DirectoryMoved:
+) -> Sequence[Rewrapped | None] | Overtaken:
     if not good:
         return ()
     return await gateway.key_ledger.rewrap(

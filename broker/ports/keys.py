@@ -12,7 +12,7 @@ from typing import Protocol
 
 from broker.model.events import DeliveryState, Notice, Receipt
 from broker.model.names import AgencyRef, ContentHash, DeliveryNumber, DeskRef, MessageId, QueueName
-from broker.ports.messages import DirectoryMoved
+from broker.ports.messages import Overtaken
 from broker.ports.receipts import SignReceipt
 from broker.sealing.wire import Recipient
 from keys.identifiers import KeyId
@@ -161,7 +161,7 @@ class KeyLedger(Protocol):
         now: datetime,
         sign: SignReceipt,
         directory_version: int | None = None,
-    ) -> Sequence[Rewrapped | None] | DirectoryMoved:
+    ) -> Sequence[Rewrapped | None] | Overtaken:
         """Replace entries in one transaction; nothing kept opens with the old key afterwards.
 
         Found by desk, message id and content hash. None: there is no such delivery of this

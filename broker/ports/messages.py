@@ -26,8 +26,8 @@ class IdTaken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DirectoryMoved:
-    """Not recorded: the directory, or by a recall what it relies on, has changed since."""
+class Overtaken:
+    """Not recorded: the directory has changed since, or a recall took back what it relies on."""
 
 
 class MessageLedger(Protocol):
@@ -44,7 +44,7 @@ class MessageLedger(Protocol):
 
     async def record(
         self, acceptance: Acceptance, *, sign: SignReceipt
-    ) -> Recorded | IdTaken | DirectoryMoved:
+    ) -> Recorded | IdTaken | Overtaken:
         """Record a message, its deliveries and its receipt in one transaction.
 
         Durable when it returns: a power cut afterwards loses nothing. Concurrent calls are

@@ -19,7 +19,7 @@ from broker.ports.keys import (
     Rewrapped,
     WaitingWrap,
 )
-from broker.ports.messages import DirectoryMoved
+from broker.ports.messages import Overtaken
 from broker.ports.receipts import SignReceipt
 from broker.storage import affected, waiting_wraps
 from broker.storage.database import Database
@@ -82,7 +82,7 @@ class StoredKeys:
         now: datetime,
         sign: SignReceipt,
         directory_version: int | None = None,
-    ) -> Sequence[Rewrapped | None] | DirectoryMoved:
+    ) -> Sequence[Rewrapped | None] | Overtaken:
         """See ``KeyLedger.rewrap``."""
         wanted = Rewrapping(
             rewraps=rewraps, now=now, sign=sign, directory_version=directory_version

@@ -13,7 +13,7 @@ from broker.model.facts import KnownMessage
 from broker.model.message import Acceptance
 from broker.model.names import AgencyRef, DeskRef, MessageId
 from broker.model.status import MessageStatus
-from broker.ports.messages import DirectoryMoved, IdTaken, Recorded
+from broker.ports.messages import IdTaken, Overtaken, Recorded
 from broker.ports.receipts import SignReceipt
 from broker.storage import receipts
 from broker.storage.database import Database
@@ -67,7 +67,7 @@ class Known:
 
 def record_all(
     transaction: Transaction, recordings: Sequence[Recording]
-) -> Sequence[Recorded | IdTaken | DirectoryMoved]:
+) -> Sequence[Recorded | IdTaken | Overtaken]:
     """Record what is new; the ledger's lock keeps all others from recording meanwhile."""
     known = _look_up(
         transaction.connection, [recording.acceptance.message_id for recording in recordings]
@@ -77,7 +77,7 @@ def record_all(
     )
     rows = Rows()
     taken_back: list[TakingBack | None] = []
-    answers: list[Recorded | IdTaken | DirectoryMoved] = []
+    answers: list[Recorded | IdTaken | Overtaken] = []
     for recording in recordings:
         acceptance = recording.acceptance
         name = (acceptance.sender, acceptance.message_id)
@@ -88,7 +88,7 @@ def record_all(
         # between this look and the commit.
         has_moved = acceptance.directory_version not in {None, transaction.head.directory}
         if has_moved or recalled.overtakes(acceptance):
-            answers.append(DirectoryMoved())
+            answers.append(Overtaken())
             continue
         receipt = receipts.draw(transaction, _accepted(acceptance), recording.sign)
         known[name] = Known(body_mac=acceptance.body_mac, receipt=receipt)
@@ -129,7 +129,7 @@ class StoredMessages:
 
     async def record(
         self, acceptance: Acceptance, *, sign: SignReceipt
-    ) -> Recorded | IdTaken | DirectoryMoved:
+    ) -> Recorded | IdTaken | Overtaken:
         """See ``MessageLedger.record``."""
         return await self._commits.submit(RECORD, Recording(acceptance=acceptance, sign=sign))
 

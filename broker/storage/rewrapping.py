@@ -11,7 +11,7 @@ from broker.errors import UnsealError
 from broker.model.events import EventKind
 from broker.model.names import ContentHash, DeliveryNumber, DeskRef, MessageId
 from broker.ports.keys import Rewrap, Rewrapped
-from broker.ports.messages import DirectoryMoved
+from broker.ports.messages import Overtaken
 from broker.ports.receipts import SignReceipt
 from broker.sealing import wire
 from broker.storage import receipts
@@ -85,13 +85,13 @@ class Standing:
 
 def rewrap_all(
     transaction: Transaction, wanted: Rewrapping
-) -> Sequence[Rewrapped | None] | DirectoryMoved:
+) -> Sequence[Rewrapped | None] | Overtaken:
     """Do what can be done, each wish by itself; the ledger's lock keeps all others out.
 
     A crash before the commit leaves every entry as it was: the desk asks again what waits.
     """
     if wanted.directory_version not in (None, transaction.head.directory):
-        return DirectoryMoved()
+        return Overtaken()
     standing = _look_up(transaction, wanted.rewraps)
     return [_rewrap(transaction, standing, wish, wanted) for wish in wanted.rewraps]
 

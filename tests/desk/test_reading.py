@@ -13,7 +13,7 @@ from broker.desk.subscribe import Subscription
 from tests.desk import world
 from tests.desk.receiving import IDLE, acknowledged, deliver
 from tests.desk.world import HandOverParts
-from tests.fakes.gateway import DROP, FakeGateway
+from tests.fakes.gateway import DROP, FakeGateway, Fault
 
 OWN = str(world.document()["purpose"]["code"])
 OTHER = "prosecution" if OWN != "prosecution" else "investigation"
@@ -88,17 +88,24 @@ async def test_run_forgets_what_was_shown_when_it_came_again(
     assert world.message_id().encode() in printed.getvalue()
 
 
-async def test_take_shows_nothing_when_uses_cannot_be_stated(
-    desk: EnlaceClient, gateway: FakeGateway
+@pytest.mark.parametrize("fault", [DROP, Fault(status=503)], ids=["dropped", "busy"])
+async def test_run_shows_later_what_could_not_be_stated(
+    desk: EnlaceClient, gateway: FakeGateway, fault: Fault
 ) -> None:
-    """Nobody reads before it is known that it was noted."""
+    """Nobody reads before it was noted; a gateway that is away for a while ends nothing."""
     deliver(gateway, 1)
-    gateway.faults["/v1/uses"] += [DROP] * 20
+    gateway.faults["/v1/uses"] += [fault] * 20
+    printed = io.BytesIO()
+    subscription = subscription_of(desk, printed)
 
     with pytest.raises(UnreachableError):
-        await shown(desk, HandOverParts())
+        await subscription.run(idle=IDLE)
+    before = (printed.getvalue(), list(gateway.answers))
+    gateway.faults["/v1/uses"].clear()
+    await subscription.run(idle=IDLE)
 
-    assert acknowledged(gateway) == []
+    assert before == (b"", [])
+    assert acknowledged(gateway) == [world.message_id()]
 
 
 async def test_state_all_raises_when_one_use_is_not_noted(

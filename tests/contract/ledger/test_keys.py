@@ -10,7 +10,7 @@ from broker.model.events import Notice, RefusalReason
 from broker.model.message import Route
 from broker.model.names import DeskRef, QueueName, channel_queue
 from broker.ports.keys import NumberedNotice, Pickup, Place
-from broker.ports.messages import DirectoryMoved, Recorded
+from broker.ports.messages import Overtaken, Recorded
 from broker.storage.ledger import Ledger
 from keys.charter import ChannelName
 from keys.identifiers import KeyId
@@ -185,7 +185,7 @@ async def test_record_refuses_a_message_sealed_by_an_older_directory(
         recorded = await one.messages.record(renewed, sign=make.sign)
         replayed = await one.messages.record(acceptance, sign=make.sign)
 
-    assert moved == DirectoryMoved()
+    assert moved == Overtaken()
     assert isinstance(recorded, Recorded)
     assert isinstance(replayed, Recorded)
     assert (recorded.replayed, replayed.replayed) == (False, True)

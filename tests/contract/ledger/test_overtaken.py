@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from broker.model.message import Acceptance
 from broker.model.names import LogPosition
-from broker.ports.messages import DirectoryMoved, IdTaken, Recorded
+from broker.ports.messages import IdTaken, Overtaken, Recorded
 from broker.storage.ledger import Ledger
 from broker.storage.messages import Recording, record_all
 from broker.storage.transaction import Transaction
@@ -47,7 +47,7 @@ async def test_record_refuses_what_relies_on_what_was_recalled_since(
     at_last = await ledger.messages.record(anew, sign=make.sign)
 
     assert isinstance(before, Recorded)
-    assert after == DirectoryMoved()
+    assert after == Overtaken()
     assert isinstance(again, Recorded)
     assert again.replayed
     assert isinstance(at_last, Recorded)
@@ -73,7 +73,7 @@ async def test_record_refuses_what_a_recall_of_its_group_overtakes(
         transaction.finish()
         return answers
 
-    answers = cast("list[Recorded | IdTaken | DirectoryMoved]", await world.run(together))
+    answers = cast("list[Recorded | IdTaken | Overtaken]", await world.run(together))
 
     is_recorded = [isinstance(each, Recorded) for each in answers]
     assert is_recorded == ([True, False] if recall_comes_first else [True, True])
