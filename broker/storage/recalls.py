@@ -71,12 +71,12 @@ LIST = (
     .limit(bindparam("most"))
 )
 SENT = LIST.where(
-    messages.c.origin_country == bindparam("country"),
+    orders.c.origin_country == bindparam("country"),
     messages.c.origin_agency == bindparam("part"),
 )
 RECEIVED = LIST.where(
-    deliveries.c.desk_country == bindparam("country"),
-    deliveries.c.compartment == bindparam("part"),
+    orders.c.desk_country == bindparam("country"),
+    orders.c.compartment == bindparam("part"),
 )
 FITTING = {
     Kind.RECALL: frozenset({Disposition.DESTROYED, Disposition.KEPT}),

@@ -311,6 +311,10 @@ orders = Table(
     ),
     # The message that is recalled or rectified.
     Column("subject", NUMBER, ForeignKey("messages.number"), nullable=False),
+    # Copied from message and delivery, so that an index finds one side's orders.
+    Column("origin_country", String(2), nullable=False),
+    Column("desk_country", String(2), nullable=False),
+    Column("compartment", String(16), nullable=False),
     Column("kind", String(32), nullable=False),
     Column("answered_at", Instant),
     Column("disposition", String(16)),
@@ -322,11 +326,20 @@ orders = Table(
     # The gateway's word on the answer.
     Column("receipt", NUMBER, ForeignKey("log.position")),
     Index("ix_orders_subject", "subject"),
+    Index("ix_orders_origin", "origin_country", "delivery"),
+    Index("ix_orders_desk", "desk_country", "compartment", "delivery"),
 )
 """Recalls and rectifications, open until each desk has answered (SG-07)."""
 
 IS_UNANSWERED = orders.c.answered_at.is_(None)
-_partial("ix_orders_open", orders.c.delivery, where=IS_UNANSWERED)
+_partial("ix_orders_open", orders.c.origin_country, orders.c.delivery, where=IS_UNANSWERED)
+_partial(
+    "ix_orders_owed",
+    orders.c.desk_country,
+    orders.c.compartment,
+    orders.c.delivery,
+    where=IS_UNANSWERED,
+)
 
 grants = Table(
     "grants",

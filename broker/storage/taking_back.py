@@ -34,7 +34,18 @@ COPIES = (
     )
     .order_by(deliveries.c.number)
 )
-ORDERS = BulkInsert(orders, "delivery", "subject", "kind", "answered_at", "disposition", "receipt")
+ORDERS = BulkInsert(
+    orders,
+    "delivery",
+    "subject",
+    "origin_country",
+    "desk_country",
+    "compartment",
+    "kind",
+    "answered_at",
+    "disposition",
+    "receipt",
+)
 REVOCABLE = frozenset(
     {
         DeliveryState.ACCEPTED,
@@ -135,4 +146,5 @@ def _order(
 ) -> Values:
     spared = receipts.get(own.number)
     answer = (None, None) if spared is None else (wanted.at, Disposition.DESTROYED.value)
-    return (own.number, copy.message, wanted.kind.value, *answer, spared)
+    sides = (own.origin_country, own.desk_country, own.compartment)
+    return (own.number, copy.message, *sides, wanted.kind.value, *answer, spared)

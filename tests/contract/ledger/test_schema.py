@@ -21,6 +21,7 @@ from broker.storage import (
     leasing,
     publishing,
     queues,
+    recalls,
     requests,
     retention,
 )
@@ -28,8 +29,8 @@ from broker.storage.connect import connect
 from broker.storage.database import Work
 from broker.storage.ledger import open_ledger
 from broker.storage.migrate import check, upgrade
+from broker.storage.tables import IS_UNANSWERED, metadata
 from broker.storage.tables import clocks as clocks_table
-from broker.storage.tables import metadata
 from tests.contract.ledger.world import LIMITS, Maker, World
 
 STORED = {
@@ -219,6 +220,10 @@ PAGES: tuple[tuple[str, Executable], ...] = (
     *(("ix_clocks_owed", requests.PAGE.where(*OF_DESK, state)) for state in (OPEN, OVERDUE)),
     *(("ix_clocks_running", requests.PAGE.where(OF_COUNTRY, state)) for state in (OPEN, OVERDUE)),
     ("ix_clocks_running", requests.BY_ROAD),
+    ("ix_orders_origin", recalls.SENT),
+    ("ix_orders_desk", recalls.RECEIVED),
+    ("ix_orders_open", recalls.SENT.where(IS_UNANSWERED)),
+    ("ix_orders_owed", recalls.RECEIVED.where(IS_UNANSWERED)),
     ("ix_clocks_untold", requests.TO_ESCALATE.where(requests.BEHIND)),
     ("ix_deliveries_unopened", key_counts.IN_FLIGHT_OF),
 )

@@ -145,6 +145,9 @@ async def test_note_use_refuses_what_was_destroyed(
             {
                 "delivery": recall.number,
                 "subject": number.message,
+                "origin_country": "MX",
+                "desk_country": "GT",
+                "compartment": "intelligence",
                 "kind": "recall",
                 "disposition": "destroyed",
                 "answered_at": NOW,

@@ -88,6 +88,9 @@ def _create_orders() -> None:
         "orders",
         sa.Column("delivery", NUMBER, nullable=False),
         sa.Column("subject", NUMBER, nullable=False),
+        sa.Column("origin_country", sa.String(2), nullable=False),
+        sa.Column("desk_country", sa.String(2), nullable=False),
+        sa.Column("compartment", sa.String(16), nullable=False),
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("answered_at", INSTANT),
         sa.Column("disposition", sa.String(16)),
@@ -101,7 +104,11 @@ def _create_orders() -> None:
         _refers("orders", "receipt", "log.position"),
     )
     op.create_index("ix_orders_subject", "orders", ["subject"])
-    _partial("ix_orders_open", "orders", ["delivery"], "answered_at IS NULL")
+    op.create_index("ix_orders_origin", "orders", ["origin_country", "delivery"])
+    op.create_index("ix_orders_desk", "orders", ["desk_country", "compartment", "delivery"])
+    is_open = "answered_at IS NULL"
+    _partial("ix_orders_open", "orders", ["origin_country", "delivery"], is_open)
+    _partial("ix_orders_owed", "orders", ["desk_country", "compartment", "delivery"], is_open)
 
 
 def _create_grants() -> None:
