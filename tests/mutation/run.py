@@ -74,6 +74,7 @@ TARGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "broker.admission.reply_clock": ("tests/admission/test_reply_clock.py",),
     "broker.admission.use": ("tests/admission/test_use.py",),
     "broker.admission.policy": POLICY,
+    "broker.admission.policy_form": ("tests/admission/test_policy_form.py", *POLICY),
     "broker.admission.decided": POLICY,
     "broker.desk.judge": ("tests/desk/test_judge.py",),
 }
