@@ -71,7 +71,7 @@ async def test_post_refuses_a_route_that_no_message_has(
     [
         ({"purpose": "because"}, "schema-violation"),
         ({"purpose": MARK * 50}, "schema-violation"),
-        ({"purpose": "\ud800"}, "schema-violation"),
+        ({"purpose": "\ud800"}, "facts-invalid"),
         ({"purpose": "\x00"}, "schema-violation"),
         ({"handling": "H9"}, "facts-invalid"),
         (
