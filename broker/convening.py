@@ -20,7 +20,7 @@ def conveners(channel: Channel, now: datetime) -> frozenset[Country]:
 def hides_desks(channel: Channel, *, asked_at: datetime, now: datetime) -> bool:
     """Are recipients hidden now, or were they when the request was accepted?"""
     charters = (channel.charter(asked_at), channel.charter(now))
-    return any(charter is not None and not charter.shows_recipients for charter in charters)
+    return any(charter is None or not charter.shows_recipients for charter in charters)
 
 
 def may_know(country: Country, desk: DeskRef, *, asker: Country) -> bool:

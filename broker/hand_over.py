@@ -29,7 +29,7 @@ LEASE: Final = timedelta(seconds=60)
 """Long enough to open and store a batch, short enough that a dead desk delays little."""
 MAX_ATTEMPTS: Final = 20
 POISON_AGE: Final = timedelta(hours=24)
-"""A message that a desk has not answered in twenty hand-overs over a day is poison to it.
+"""A message that a desk has not answered in more than twenty hand-overs over a day is poison to it.
 Fewer, or faster, may be a desk that restarts in a circle, or a thief of its credential."""
 PREFETCH: Final = 200
 """What a session may hold unanswered, in each of its queues over RabbitMQ. Bodies are not held:

@@ -56,7 +56,7 @@ class Recollection(Protocol):
         """
 
     def keep(self, directory: Witnessed) -> None:
-        """Remember it; what counted once is never forgotten."""
+        """Remember it; what counted once is never forgotten, while its owner's root is pinned."""
 
     def refusal(self) -> ConfigurationError:
         """Say what an operator must do where they do not agree."""
@@ -112,17 +112,21 @@ class InFile(InMemory):
         """
         super().__init__()
         self._file = file
+        self._is_written = True
         self.seen, self.owners = _read(file)
 
     def keep(self, directory: Witnessed) -> None:
         """See ``Recollection.keep``; a file that cannot be written stops nobody from working."""
         before = (self.seen, self.owners)
         super().keep(directory)
-        if (self.seen, self.owners) == before:
+        if self._is_written and (self.seen, self.owners) == before:
             return
+        # Until it is done it is tried again, also where nothing has changed.
+        self._is_written = False
         try:
             with exclusive(self._file):
                 self._write(directory)
+            self._is_written = True
         except (ConfigurationError, CustodyError):
             log.error("directory:not-remembered")  # noqa: TRY400 - the text is what matters
 

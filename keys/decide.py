@@ -143,7 +143,10 @@ def _begins(before: Decisions, one: Act, now: datetime) -> datetime | None:
     # newest charter, lift or opening, it would not count against them.
     dated = min(one.at, now)
     is_undone = any(
-        each.effective_at is not None and each.effective_at >= dated and _gives_back(each, one)
+        each.in_force(now)
+        and each.effective_at is not None
+        and each.effective_at >= dated
+        and _gives_back(each, one)
         for each in before.by_id.values()
     )
     # Nothing lifts a compromise: it stays as early as it was seen.

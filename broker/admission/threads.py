@@ -72,4 +72,4 @@ def _strangers(message: Envelope, one: KnownMessage) -> frozenset[Country]:
 
 
 def _asked(one: KnownMessage) -> frozenset[Country]:
-    return frozenset(desk.country for desk in one.desks)
+    return frozenset(desk.country for desk in one.held_by)

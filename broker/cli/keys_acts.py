@@ -7,23 +7,9 @@ import typer
 
 from broker.cli.admin.act_command import Acting, ReasonOption, alone, proposes
 from broker.cli.admin.wish import Wish
-from broker.cli.options import read_moment
+from broker.cli.options import read_kid, read_moment
 from keys.act_kind import ActKind
-from keys.errors import KeyFormatError
-from keys.identifiers import KeyId, parse_kid
-
-
-def read_kid(text: str) -> KeyId:
-    """Read ``MX-fiscalia-sign-1``.
-
-    Raises:
-        ValueError: It is not of that form.
-    """
-    try:
-        return parse_kid(text)
-    except KeyFormatError:
-        raise ValueError("not a key id") from None
-
+from keys.identifiers import KeyId
 
 KidsArgument = Annotated[list[KeyId], typer.Argument(parser=read_kid, metavar="KID")]
 SinceOption = Annotated[

@@ -87,17 +87,18 @@ def lift(
     """End the hold on a message of this inbox before its day."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from broker.desk.holds import read_holds, write_hold  # noqa: PLC0415
+    from broker.desk.holds import locked  # noqa: PLC0415
     from broker.desk.inbox import inbox_file  # noqa: PLC0415
 
     terminal, now, inbox = terminal_of(context), datetime.now(UTC), inbox_file(inbox)
-    hold = read_holds(inbox).get((origin, message))
-    if hold is None or not hold.runs(now):
-        terminal.warn("hold.none", id=message)
-        finish(ExitCode.NOT_FOUND)
-        return
-    lifted = replace(hold, lifted=True)
-    write_hold(inbox, lifted, at=now)
+    with locked(inbox) as holds:
+        hold = holds.read().get((origin, message))
+        if hold is None or not hold.runs(now):
+            terminal.warn("hold.none", id=message)
+            finish(ExitCode.NOT_FOUND)
+            return
+        lifted = replace(hold, lifted=True)
+        holds.write(lifted, at=now)
     terminal.rows([_hold(lifted, now)], HOLD_COLUMNS)
 
 

@@ -61,8 +61,12 @@ def destroy(
     """Destroy a message that is past its review and not needed."""
     from broker.desk.inbox import inbox_file  # noqa: PLC0415 - loads the client
     from broker.desk.reviews import destroy_reviewed  # noqa: PLC0415
+    from broker.desk.rewriting import is_unfinished  # noqa: PLC0415
 
     terminal, now, inbox = terminal_of(context), datetime.now(UTC), inbox_file(inbox)
+    if is_unfinished(inbox):
+        # It was interrupted when the line was changed already: what is left goes first.
+        destroy_reviewed(inbox, message, origin, by=getpass.getuser(), now=now)
     _find(terminal, inbox, message, origin, now)
     terminal.say("retention.destroying", number=1)
     confirm(terminal, yes=yes, ask="retention")

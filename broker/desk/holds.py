@@ -7,20 +7,19 @@ Whoever destroys keeps the file locked until it is done: a hold counts from befo
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from broker.desk.failures import StoreError
 from broker.desk.rewriting import moment
 from broker.desk.word_file import LockedWords, Word, locked_words, read_words
 from broker.evidence.receipts import parse_agency
 from broker.model.names import AgencyRef, MessageId
+from broker.ports.retention import BEHIND_UTC
 from schemas.vocabulary import LegalHoldReason
 
 Named: TypeAlias = tuple[AgencyRef, MessageId]
-BEHIND_UTC: Final = timedelta(hours=12)
-"""Where a day ends last: a court's last day is over when it is over everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,16 +97,6 @@ def read_holds(inbox: Path) -> Mapping[Named, DeskHold]:
     """
     path = holds_file(inbox)
     return _newest(read_words(path), path)
-
-
-def write_hold(inbox: Path, hold: DeskHold, *, at: datetime) -> None:
-    """Add a word on a message; on the disk when it returns.
-
-    Raises:
-        StoreError: It was not written; or what stands there cannot be read.
-    """
-    with locked(inbox) as holds:
-        holds.write(hold, at=at)
 
 
 def _newest(words: Sequence[Word], path: Path) -> Mapping[Named, DeskHold]:

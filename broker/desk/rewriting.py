@@ -122,7 +122,7 @@ def _make(path: Path, lines: Sequence[Line | None]) -> None:
         # A crash before this line leaves the old file, and a draft; a crash after it the new
         # one, and the old bytes under their other name. The next run clears either.
         draft.replace(path)
-    except OSError:
+    except (OSError, StoreError):
         with suppress(OSError):
             _clear(path)
         raise
@@ -143,11 +143,11 @@ def _clear(path: Path) -> None:
 
 
 def _draft_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.new")
+    return path.with_name(f".{path.name}.rewritten")
 
 
 def _old_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.old")
+    return path.with_name(f".{path.name}.replaced")
 
 
 @contextmanager

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from broker.model.names import AgencyRef, ContentHash, LogPosition, MessageId, QueueName
 from broker.ports.receipts import SignReceipt
 from schemas.vocabulary import LegalHoldReason
+
+BEHIND_UTC: Final = timedelta(hours=12)
+"""Where a day ends last: a court's last day is over when it is over everywhere."""
 
 
 class Keeping(StrEnum):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, bindparam, exists, select, update
+from sqlalchemy import Row, bindparam, exists, or_, select, update
 
 from broker.admission.reply_clock import answers, due_at
 from broker.model.events import Notice
@@ -45,10 +45,15 @@ ASKED = (
     .order_by(messages.c.number)
 )
 CLOSED_AT = bindparam("ends", type_=clocks.c.closed_at.type)
+# What was taken back since is to be answered by nobody.
+IS_WANTED = ~exists().where(
+    orders.c.subject == clocks.c.message, orders.c.kind == Kind.RECALL.value
+)
 NOTE_REPLY = (
     update(clocks)
-    # Whatever comes after the answer changes nothing about it.
-    .where(clocks.c.delivery == bindparam("asked"), IS_RUNNING)
+    # Whatever comes after the answer changes nothing about it. What seems to have run out unread
+    # was read by whoever answers it.
+    .where(clocks.c.delivery == bindparam("asked"), or_(IS_RUNNING, clocks.c.outcome == EXPIRED))
     .values(
         closed_at=CLOSED_AT,
         outcome=bindparam("said"),
@@ -68,6 +73,7 @@ RUN_ON = (
     .where(
         clocks.c.reply == bindparam("returned"),
         clocks.c.origin_country == bindparam("asker"),
+        IS_WANTED,
     )
     .values(closed_at=None, outcome=None, ground=None, reply=None)
 )
@@ -76,8 +82,7 @@ REOPEN = (
     .where(
         clocks.c.delivery.in_(bindparam("numbers", expanding=True)),
         clocks.c.outcome == EXPIRED,
-        # What was taken back since is to be answered by nobody.
-        ~exists().where(orders.c.subject == clocks.c.message, orders.c.kind == Kind.RECALL.value),
+        IS_WANTED,
     )
     .values(closed_at=None, outcome=None)
 )
@@ -162,7 +167,7 @@ def run_on(transaction: Transaction, reply: int, *, asker: Country) -> None:
     """Let the clocks run on that a reply stopped which the asking country could not take.
 
     An answer that is none, that says under its seal something else than outside, or that was
-    taken back unread, would end the wait of somebody who still waits.
+    taken back or ran out unread, would end the wait of somebody who still waits.
     """
     transaction.connection.execute(RUN_ON, {"returned": reply, "asker": asker.value})
 

@@ -11,7 +11,7 @@ from broker.model.names import DeliveryNumber, QueueName
 from broker.ports import requests
 from broker.ports.deliveries import TellUnread
 from broker.ports.receipts import SignReceipt
-from broker.storage.clocks import close_clocks
+from broker.storage.clocks import close_clocks, run_on
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.notices import add_notice
 from broker.storage.settling import (
@@ -24,6 +24,7 @@ from broker.storage.settling import (
 )
 from broker.storage.tables import HAS_CONTENT, IS_DEAD_LETTERED, IS_OPEN, deliveries
 from broker.storage.transaction import Transaction, padded
+from schemas.vocabulary import Country
 
 REQUEUED_AT_ONCE = 256
 """Deliveries in one transaction: some 20 ms during which nobody else writes."""
@@ -99,6 +100,9 @@ def expire(transaction: Transaction, wanted: Round) -> int:
     rows = _overdue(transaction, wanted)
     _end(transaction, rows, ending=EXPIRED, now=wanted.now, sign=wanted.sign)
     close_clocks(transaction, [row.number for row in rows], outcome=requests.EXPIRED, at=wanted.now)
+    for row in rows:
+        # Whoever gives his answer a short time does not end the wait by it either.
+        run_on(transaction, row.message, asker=Country(row.desk_country))
     # Receipt, state and notice are one transaction: nobody's message runs out untold.
     for notice in wanted.tell(
         [event_of(row, kind=EventKind.EXPIRED, now=wanted.now) for row in rows]

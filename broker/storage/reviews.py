@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select
 
 from broker.model.names import AgencyRef, MessageId
 from broker.ports.receipts import SignReceipt
 from broker.ports.retention import Keeping, NotReviewed, Review
-from broker.storage.destroying import MESSAGES, NOW, bury, what_keeps
+from broker.storage.destroying import IS_TAKEN_BACK, MESSAGES, NOW, bury, what_keeps
 from broker.storage.group_commit import Sort, one_by_one
 from broker.storage.holds import named, origin_of
 from broker.storage.tables import messages, reviews
@@ -26,6 +26,8 @@ REVIEWABLE = MESSAGES.where(
     messages.c.review_by <= NOW,
     messages.c.expires > NOW,
 )
+# What was recalled and answered for goes, whatever is said of it.
+KEEPABLE = REVIEWABLE.where(~IS_TAKEN_BACK)
 LAST = select(func.coalesce(func.max(reviews.c.number), 0))
 NEWEST = (
     select(reviews.c.until)
@@ -73,7 +75,7 @@ class Discarding:
 
 def keep(transaction: Transaction, wanted: KeepingOn) -> Review | NotReviewed:
     """Record why it stays, and until when."""
-    row = _reviewable(transaction, wanted)
+    row = _find(transaction, wanted, KEEPABLE)
     if row is None:
         return NotReviewed.NOT_DUE
     if wanted.until - DAY > row.expires:
@@ -84,7 +86,7 @@ def keep(transaction: Transaction, wanted: KeepingOn) -> Review | NotReviewed:
 
 def discard(transaction: Transaction, wanted: Discarding) -> Review | NotReviewed:
     """Destroy it, and record who said so."""
-    row = _reviewable(transaction, wanted)
+    row = _find(transaction, wanted, REVIEWABLE)
     if row is None:
         return NotReviewed.NOT_DUE
     kept = what_keeps(transaction.connection, [row.number], wanted.now).why(row.number)
@@ -114,11 +116,11 @@ def list_reviews(connection: Connection) -> Sequence[Review]:
     ]
 
 
-def _reviewable(
-    transaction: Transaction, wanted: KeepingOn | Discarding
+def _find(
+    transaction: Transaction, wanted: KeepingOn | Discarding, among: Select[*tuple[object, ...]]
 ) -> Row[*tuple[object, ...]] | None:
     asked = {**named(wanted.origin, wanted.message_id), "now": wanted.now}
-    return transaction.connection.execute(REVIEWABLE, asked).one_or_none()
+    return transaction.connection.execute(among, asked).one_or_none()
 
 
 def _record(

@@ -40,7 +40,7 @@ def asked(sender: Country = MX, *to: Country, **changes: Any) -> KnownMessage:
         "desks": frozenset(desk(country, compartment) for country in to or (GT,)),
         **changes,
     }
-    return KnownMessage(**whole)
+    return KnownMessage(**{"held_by": whole["desks"], **whole})
 
 
 def desk(country: Country, compartment: Compartment = INTELLIGENCE) -> DeskRef:

@@ -10,18 +10,20 @@ import orjson
 import pytest
 
 from broker.desk.failures import StoreError
-from broker.desk.holds import DeskHold, holds_file, read_holds, write_hold
+from broker.desk.holds import DeskHold, holds_file, read_holds
 from broker.desk.inbox import Inbox, read_inbox
 from broker.desk.retention import Due, destroy_expired, look
 from broker.desk.store import Entry
 from broker.desk.wire import ContentRef
 from broker.model.names import AgencyRef, ContentHash, HandOverNumber, MessageId
 from schemas.vocabulary import Country, LegalHoldReason
+from tests.desk.holding import write_hold
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 TODAY = NOW.date()
 FGR = AgencyRef(country=Country.MEXICO, agency="fgr")
+
 PAST, REVIEW, LATER = (MessageId(f"018f0000-0000-7000-8000-00000000000{n}") for n in (1, 2, 3))
 SECRET = "the witness lives in"
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from broker.desk.failures import StoreError
-from broker.desk.holds import write_hold
 from broker.desk.inbox import Inbox
 from broker.desk.retention import Due, destroy_expired, look
 from broker.desk.reviews import (
@@ -21,6 +20,7 @@ from broker.desk.reviews import (
 )
 from broker.model.names import MessageId
 from schemas.vocabulary import LegalHoldReason
+from tests.desk.holding import write_hold
 from tests.desk.test_retention import (
     DAY,
     FGR,

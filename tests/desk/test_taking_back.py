@@ -15,7 +15,7 @@ import pytest
 
 from broker.desk import rewriting, taking_back
 from broker.desk.failures import StoreError
-from broker.desk.holds import DeskHold, holds_file, read_holds, write_hold
+from broker.desk.holds import DeskHold, holds_file, read_holds
 from broker.desk.inbox import Inbox, read_inbox
 from broker.desk.store import Entry
 from broker.desk.taking_back import HeldError, NotHeldError, NotProvenError, correct, destroy
@@ -32,6 +32,7 @@ from broker.model.names import (
 from broker.model.status import OrderStatus
 from broker.ports.recalls import Order
 from schemas.vocabulary import Compartment, Country, Kind, LegalHoldReason
+from tests.desk.holding import write_hold
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FGR = AgencyRef(country=Country.MEXICO, agency="fgr")
@@ -240,6 +241,7 @@ KILLED = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
+from tests.desk.holding import write_hold
 from tests.desk.test_taking_back import NOW, ORDER
 from broker.desk import rewriting, taking_back
 from broker.desk.taking_back import destroy
@@ -285,7 +287,7 @@ def test_destroy_copies_nothing_when_there_is_nothing_to_change(
 
 def test_destroy_overwrites_the_draft_that_a_crash_has_left(inbox: Path, tmp_path: Path) -> None:
     """It is a whole copy of the inbox."""
-    draft, link = tmp_path / "inbox.jsonl.new", tmp_path / "link"
+    draft, link = tmp_path / ".inbox.jsonl.rewritten", tmp_path / "link"
     draft.write_text(SECRET)
     os.link(draft, link)
 
@@ -342,7 +344,7 @@ def test_destroy_says_so_when_it_could_not_overwrite_and_does_it_when_it_is_give
 
 def test_destroy_never_overwrites_the_inbox_itself(inbox: Path) -> None:
     """A crash may leave one file under both names: before the new one has taken the first."""
-    os.link(inbox, inbox.with_name("inbox.jsonl.old"))
+    os.link(inbox, inbox.with_name(".inbox.jsonl.replaced"))
 
     destroy(inbox, ORDER, now=NOW)
 

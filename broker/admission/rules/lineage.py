@@ -39,7 +39,7 @@ def may_know(message: Envelope, one: KnownMessage, now: Circumstances) -> bool:
         return True
     agency = now.directory.agency(message.sender)
     country = message.sender.country
-    is_there = one.sender.country is country or any(desk.country is country for desk in one.desks)
+    is_there = one.sender.country is country or any(desk.country is country for desk in one.held_by)
     return (
         is_there
         and agency is not None

@@ -13,6 +13,7 @@ from broker.cli.options import LedgerOption, read_agency, read_day
 from broker.cli.status import read_message_id
 from broker.cli.terminal import Record, finish, moment, terminal_of
 from broker.model.names import AgencyRef, MessageId
+from broker.ports.retention import BEHIND_UTC
 from schemas.vocabulary import LegalHoldReason
 
 if TYPE_CHECKING:
@@ -45,12 +46,17 @@ def add(
     """Keep a message from being destroyed, to the end of a day at most a year ahead."""
     terminal = terminal_of(context)
     now = datetime.now(UTC)
-    if not now.date() <= until.date() <= (now + LONGEST).date():
+    if not (now - BEHIND_UTC).date() <= until.date() <= (now + LONGEST).date():
         raise CommandError(terminal.text("hold.until"))
 
     async def work(ledger: "Ledger") -> "Hold | None":
         return await ledger.retention.hold(
-            origin, message, reason=reason, by=getpass.getuser(), until=until + DAY, now=now
+            origin,
+            message,
+            reason=reason,
+            by=getpass.getuser(),
+            until=until + DAY + BEHIND_UTC,
+            now=now,
         )
 
     held = on_ledger(ledger_url, terminal, work)

@@ -31,6 +31,7 @@ from tests.contract.ledger.asked import (
     request,
 )
 from tests.contract.ledger.test_failures import FAULTS, faulty
+from tests.contract.ledger.test_recalls import taking_back
 from tests.contract.ledger.world import FISCALIA, GUATEMALA, NOW, Maker, World
 
 
@@ -113,15 +114,17 @@ async def test_record_opens_one_clock_when_a_request_is_repeated(
 
 
 async def test_clock_ends_when_nobody_read_the_request(ledger: Ledger, make: Maker) -> None:
-    """What expired unread is closed as such, and a late reply changes nothing about that."""
+    """What expired unread is closed as such; whoever answers it has read it all the same."""
     asked = replace(request(make), expires=NOW + HOUR)
     await record(ledger, make, asked)
 
     await ledger.deliveries.expire(now=NOW + 2 * HOUR, limit=9, sign=make.sign)
+    [unread] = await listed(ledger)
     await record(ledger, make, reply(make, asked, at=NOW + 3 * HOUR))
 
-    [one] = await listed(ledger)
-    assert (one.outcome, one.closed_at) == (EXPIRED, NOW + 2 * HOUR)
+    [answered] = await listed(ledger)
+    assert (unread.outcome, unread.closed_at) == (EXPIRED, NOW + 2 * HOUR)
+    assert (answered.outcome, answered.closed_at) == ("answered", NOW + 3 * HOUR)
 
 
 async def test_clock_runs_on_when_an_opened_request_expires(ledger: Ledger, make: Maker) -> None:
@@ -305,21 +308,35 @@ async def test_clock_stays_answered_when_the_reply_was_read_or_only_rectified(
     assert (one.outcome, one.closed_at) == ("answered", LATER)
 
 
-async def test_clock_runs_on_when_the_reply_was_found_out_after_it_expired(
-    ledger: Ledger, make: Maker
-) -> None:
-    """Whose answer is a lie, and runs out before the desk says so, still owes one."""
+async def test_clock_runs_on_when_the_reply_runs_out_unread(ledger: Ledger, make: Maker) -> None:
+    """A short time ends no wait, and hides no lie: who gave it still owes an answer."""
     asked = request(make)
     await record(ledger, make, asked)
     said = replace(reply(make, asked, "answered"), expires=LATER)
     await bring_back(ledger, make, said)
     await ledger.deliveries.expire(now=LATER, limit=9, sign=make.sign)
-    assert [each.closed_at for each in await listed(ledger)] == [LATER]
+    assert [each.closed_at for each in await listed(ledger)] == [None]
 
     refusal = make.answer(said, desk=MEXICO, reason=RefusalReason.FACTS_NOT_TRUE)
     await ledger.deliveries.answer(refusal, now=LATER + HOUR, sign=make.sign)
 
     assert [each.closed_at for each in await listed(ledger)] == [None]
+
+
+async def test_clock_of_a_recalled_request_stays_ended_when_its_reply_is_returned(
+    ledger: Ledger, make: Maker
+) -> None:
+    """The recall is spent: a clock that ran again would run for ever."""
+    asked = request(make)
+    await record(ledger, make, asked)
+    said = reply(make, asked, "answered")
+    await bring_back(ledger, make, said)
+    await record(ledger, make, taking_back(make, asked))
+
+    refusal = make.answer(said, desk=MEXICO, reason=RefusalReason.FACTS_NOT_TRUE)
+    await ledger.deliveries.answer(refusal, now=LATER + HOUR, sign=make.sign)
+
+    assert [each.closed_at for each in await listed(ledger)] != [None]
 
 
 async def test_close_clocks_ends_what_still_runs(world: World, ledger: Ledger, make: Maker) -> None:
