@@ -69,7 +69,7 @@ class _Arrival:
     at: datetime | None
     """None: it is not noted of this act."""
     after: datetime
-    """When the last one before it came, of which it is."""
+    """When the last one before it came of which that is noted."""
     is_noted: bool
     """Whether arrivals are noted at all."""
 
