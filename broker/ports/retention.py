@@ -106,7 +106,7 @@ class RetentionLedger(Protocol):
     async def recalled(
         self, *, now: datetime, after: LogPosition | None = None, limit: int
     ) -> Sequence[Overdue]:
-        """List what was recalled, and what no desk has still to answer for; sorted by number.
+        """List what was recalled, and what no desk has still to answer for, by its end.
 
         Neither expired nor destroyed. Whatever the desks have answered: they speak of their own
         copies, and nobody will be handed another.

@@ -50,10 +50,9 @@ class Found:
 
     def only_due(self) -> "Found":
         """Leave out what stays, and what somebody has to look at."""
-        due = self.due
         return Found(
-            expired=[each for each in self.expired if each in due],
-            recalled=[each for each in self.recalled if each in due],
+            expired=[each for each in self.expired if each.kept is None],
+            recalled=[each for each in self.recalled if each.kept is None],
             to_review=(),
         )
 
