@@ -28,7 +28,7 @@ async def attempt(work: str, step: Callable[[], Awaitable[object]]) -> bool:
     except BrokerError as error:
         log.error("work:failed", work=work, code=error.code.value)  # noqa: TRY400 - no values
     except Exception as error:  # noqa: BLE001 - the outermost edge, see above
-        log.error("work:failed", work=work, error=type(error).__name__)  # noqa: TRY400
+        log.error("work:failed", work=work, error=type(error).__name__)  # noqa: TRY400 - nor its text
     else:
         return True
     return False

@@ -197,7 +197,8 @@ class Exchange:
             now=now,
             is_sealed=isinstance(signed, ClaimedPosting),
         )
-        return replace(authorise(message, circumstances), relies_on=_not_recalled(known))
+        routed = authorise(message, circumstances)
+        return replace(routed, relies_on=_not_recalled(known)) if known else routed
 
     async def _known(
         self, named: Collection[MessageId]

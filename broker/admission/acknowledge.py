@@ -59,12 +59,12 @@ def verify_answer(
     form = REFUSAL if refusal else ACKNOWLEDGEMENT
     word = read_desk_word(token, form, desk=desk, find_key=find_key, now=now)
     reason = _reason(word) if refusal else None
+    _require_rule_of_ours(word, reason)
     return DeskAnswer(
         desk=desk,
         message_id=word.message_id,
         content_hash=word.content_hash,
         reason=reason,
-        rule=_rule(word, reason),
         answered_at=word.signed_at,
         token=token,
     )
@@ -77,15 +77,13 @@ def _reason(word: DeskWord) -> RefusalReason:
         raise RefusedError(word.code) from None
 
 
-def _rule(word: DeskWord, reason: RefusalReason | None) -> str | None:
-    if RULE not in word.payload:
-        return None
-    rule = word.text(RULE)
+def _require_rule_of_ours(word: DeskWord, reason: RefusalReason | None) -> None:
     # Of the other reasons none is a safeguard's: what a rule beside them said would be something
-    # else.
-    if rule not in RULE_NAMES or reason is not RefusalReason.CONTENT_NOT_VALID:
+    # else. What it names stays in the token (``rule_in``).
+    if RULE in word.payload and (
+        word.text(RULE) not in RULE_NAMES or reason is not RefusalReason.CONTENT_NOT_VALID
+    ):
         raise RefusedError(word.code)
-    return rule
 
 
 def rule_in(token: str) -> str | None:

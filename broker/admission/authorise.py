@@ -5,7 +5,7 @@ from broker.admission.recall import TAKING_BACK, take_back
 from broker.admission.recipients import Destination, destination_of
 from broker.admission.rules.lineage import roots_of
 from broker.admission.rules.rule import Rule
-from broker.admission.rules.table import RULES
+from broker.admission.rules.table import OF_A_RECALL, RULES
 from broker.model.message import Envelope, RoutedMessage
 
 
@@ -43,5 +43,4 @@ def where_to(message: Envelope, circumstances: Circumstances) -> Destination:
 
 def rules_of(message: Envelope) -> tuple[Rule, ...]:
     """Which rules are asked of it? Of a recall, only those that judge what it says itself."""
-    is_recall = message.kind in TAKING_BACK
-    return tuple(rule for rule in RULES if rule.of_a_recall or not is_recall)
+    return OF_A_RECALL if message.kind in TAKING_BACK else RULES

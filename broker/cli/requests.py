@@ -15,7 +15,7 @@ from broker.cli.explain import CommandError
 from broker.cli.options import ProfileOption
 from broker.cli.session import open_client
 from broker.cli.terminal import Record, finish, moment, terminal_of
-from broker.model.names import DeskRef
+from broker.model.names import DeskRef, Json
 
 if TYPE_CHECKING:
     from broker.desk.asked import AskedRequest, ConvenedAsked
@@ -128,39 +128,32 @@ def _sum(road: str, waiting: Sequence[Waiting]) -> Record:
 
 
 def _asked(one: "AskedRequest") -> Waiting:
-    row: Record = {
-        "road": one.road,
-        "state": one.state.value,
-        "due": moment(one.due),
-        "urgency": one.urgency.value,
-        "kind": one.kind.value,
-        "id": one.id,
-        "origin": str(one.origin),
-        "recipient": str(one.desk),
-        "channel": one.channel,
-        "asked_at": moment(one.asked_at),
-        "outcome": one.outcome,
-        "ground": one.ground,
-        "escalated_at": None if one.escalated_at is None else moment(one.escalated_at),
-    }
+    row = _row(one, road=one.road, recipient=str(one.desk))
+    row |= {"outcome": one.outcome, "ground": one.ground}
     late = one.state.value == "overdue"
     return Waiting(road=one.channel or one.road, due=one.due, is_late=late, waiting=1, row=row)
 
 
 def _convened(one: "ConvenedAsked") -> Waiting:
-    row: Record = {
-        "road": one.channel,
+    names = ", ".join(str(desk) for desk in one.desks) or None
+    row = _row(one, road=one.channel, recipient=names) | {"waiting": one.waiting}
+    late = one.state.value == "overdue"
+    return Waiting(road=one.channel, due=one.due, is_late=late, waiting=one.waiting, row=row)
+
+
+def _row(
+    one: "AskedRequest | ConvenedAsked", *, road: str, recipient: str | None
+) -> dict[str, Json]:
+    return {
+        "road": road,
         "state": one.state.value,
         "due": moment(one.due),
         "urgency": one.urgency.value,
         "kind": one.kind.value,
         "id": one.id,
         "origin": str(one.origin),
-        "waiting": one.waiting,
-        "recipient": ", ".join(str(desk) for desk in one.desks) or None,
+        "recipient": recipient,
         "channel": one.channel,
         "asked_at": moment(one.asked_at),
         "escalated_at": None if one.escalated_at is None else moment(one.escalated_at),
     }
-    late = one.state.value == "overdue"
-    return Waiting(road=one.channel, due=one.due, is_late=late, waiting=one.waiting, row=row)

@@ -78,14 +78,17 @@ class KnownDirectory:
             return await self._look()
 
     async def _look(self) -> Directory:
-        found = await self._ask_for_it()
-        for _ in range(LOOKS - 1):
-            if self._recollection.agrees(found.directory):
-                break
-            # Perhaps another gateway answered, which has not read yet what we have seen.
-            await self._timing.sleep(BETWEEN_LOOKS.total_seconds())
+        for look in range(LOOKS):
+            if look:
+                # Perhaps another gateway answered, which has not read yet what we have seen.
+                await self._timing.sleep(BETWEEN_LOOKS.total_seconds())
             found = await self._ask_for_it()
-        self._known = found = self._with_what_was_seen(found)
+            if self._recollection.agrees(found.directory):
+                self._recollection.keep(found.directory)
+                break
+        else:
+            found = self._behind_what_was_seen(found)
+        self._known = found
         return found.directory
 
     async def _ask_for_it(self) -> _Known:
@@ -104,11 +107,8 @@ class KnownDirectory:
             raise AnswerError("a directory that was not named is said to be unchanged")
         return replace(known, directory=known.directory.stepped(now))
 
-    def _with_what_was_seen(self, found: _Known) -> _Known:
+    def _behind_what_was_seen(self, found: _Known) -> _Known:
         directory = found.directory
-        if self._recollection.agrees(directory):
-            self._recollection.keep(directory)
-            return found
         # Perhaps it was the act that took a key out: what this client has seen goes on counting.
         log.error("directory:taken-back", version=directory.version)
         if self._known is None:

@@ -17,8 +17,6 @@ class DeskAnswer:
     content_hash: ContentHash
     reason: RefusalReason | None
     """None acknowledges; a reason refuses."""
-    rule: str | None = None
-    """Of a refusal by a safeguard: its name."""
     answered_at: datetime
     """When the desk says it signed."""
     token: str = field(repr=False)

@@ -82,7 +82,7 @@ def test_verify_reads_the_rule_when_a_safeguard_refused(rule: str) -> None:
 
     answer = verify(signed, refusal=True)
 
-    assert answer.rule == rule_in(answer.token) == rule
+    assert rule_in(answer.token) == rule
 
 
 @pytest.mark.parametrize("signed", [sign(reason="content-not-valid"), "signed by the desk"])

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ import structlog
 from broker.desk import sign
 from broker.desk.client import EnlaceClient
 from broker.desk.failures import TakenBackError
-from broker.desk.known_directory import BETWEEN_LOOKS, LOOKS
+from broker.desk.known_directory import BETWEEN_LOOKS, LOOKS, KnownDirectory
 from broker.desk.profile import Profile
+from broker.desk.session import Answer, Request
 from broker.desk.wallet import Wallet
 from broker.directory import DirectoryRecord
 from broker.errors import ConfigurationError
@@ -194,17 +196,29 @@ async def test_directory_is_not_put_back_when_an_older_answer_comes_late(
     clock: FakeClock,
     file: Path,
     before: DirectoryRecord,
-    suspended: DirectoryRecord,
 ) -> None:
-    """Two ask at once: whoever asked first waits no longer than the other."""
-    gateway.record = before
+    """One asks, and hears late that nothing has changed; another has seen meanwhile what has."""
+    answered, gateway.record = asyncio.Event(), before
+    newer = replace(before, version=before.version + 1)
     async with started(gateway, clock, file) as client:
-        await client.directory()
-        gateway.record = suspended
 
-        both = await asyncio.gather(client.directory(), client.directory())
+        async def ask(request: Request) -> Answer:
+            answer = await client._request(request)
+            if answer.status == HTTPStatus.NOT_MODIFIED:
+                answered.set()
+                await asyncio.sleep(0.05)
+            return answer
 
-    assert {each.version for each in both} == {suspended.version}
+        known = KnownDirectory(ask, lambda: client.pins, clock.timing)
+        await known.look()
+        first = asyncio.create_task(known.look())
+        await answered.wait()
+        gateway.record = newer
+
+        await asyncio.gather(first, known.look())
+
+    assert known.current is not None
+    assert known.current.version == newer.version
 
 
 async def test_directory_is_judged_again_when_this_clock_was_slow(

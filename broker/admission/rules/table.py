@@ -61,6 +61,8 @@ RULES: Final = (
     _of_earlier(originator.NAME, originator.judicial_use_is_granted),
     _of_earlier(reporting.NAME, reporting.nothing_is_upgraded, of_what_lies_there=True),
 )
+OF_A_RECALL: Final = tuple(rule for rule in RULES if rule.of_a_recall)
+"""What is asked of a recall or rectification; see ``Rule.of_a_recall``."""
 LEFT_SINCE: Final = Rule(
     name=compartments.NAME, check=compartments.known_sender_sends, at_the_desk=True
 )
